@@ -1,0 +1,64 @@
+# Thin names for what the collection's users type themselves; no logic lives here. `make help` lists them.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# One place for ansible's configuration, whatever the caller's shell exports.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+.DEFAULT_GOAL := help
+.PHONY: help setup site site-32 verify plan lab-down test lint types unit sanity compat integration molecule bench docs build clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## Make the control environment .venv from its hash-locked requirements
+	@scripts/setup
+
+site: setup ## Plan, provision and launch on the default inventory, the lab: 4 hosts x 2 ranks
+	ansible-playbook site.yml
+
+site-32: setup ## The whole reference topology on the lab: 4 hosts x 8 ranks (33 GiB of memory and swap)
+	ansible-playbook site.yml -e lab_ranks_per_host=8
+
+verify: setup ## Measure and judge the running service; the report is artifacts/verify/report.html
+	ansible-playbook verify.yml
+
+plan: setup ## The plan of the 32-GPU reference cluster, touching no host
+	ansible-playbook -i inventory/h20 playbooks/plan.yml
+
+lab-down: setup ## Take the lab away: hosts, networks, mounts, swap
+	ansible-playbook playbooks/lab_down.yml
+
+test: lint types ## Everything that is checked, the lab's tests included; one pytest run counts it
+	pytest tests
+
+lint: setup ## ansible-lint (production), yamllint, ruff, shellcheck, changelog fragments
+	scripts/lint
+
+types: setup ## mypy --strict over plugins and tests
+	mypy
+
+unit: setup ## Tests of the pure Python parts and of the roles' argument specs: seconds, no host
+	pytest tests/unit
+
+sanity: setup ## ansible-test sanity, and the collection installed from its tarball
+	pytest tests/sanity
+
+compat: setup ## The playbooks on every ansible-core this machine's Pythons run
+	pytest tests/compat
+
+integration: setup ## site.yml and verify.yml on the lab, through ansible-runner
+	pytest tests/integration
+
+molecule: setup ## Every role's scenario: converge, idempotence, testinfra
+	pytest tests/molecule
+
+bench: setup ## What a second run and a launch cost, as ratios measured in one run
+	python -m tests.bench
+
+docs: setup ## Write docs/reference from the argument specs and the plugins' documentation
+	python scripts/reference.py
+
+build: setup ## Build the collection's tarball into artifacts/
+	ansible-galaxy collection build --force --output-path artifacts
+
+clean: ## Remove what setup, tests and runs left in the checkout (not the lab)
+	rm -rf .venv .venv-compat artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible
