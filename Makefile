@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup site site-32 verify plan lab-down test lint types unit sanity compat integration molecule bench docs build clean
+.PHONY: help setup site site-32 verify plan lab-down test lint format types unit sanity compat integration molecule bench docs build clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -32,6 +32,10 @@ test: lint types ## Everything that is checked, the lab's tests included; one py
 
 lint: setup ## ansible-lint (production), yamllint, ruff, shellcheck, changelog fragments
 	scripts/lint
+
+format: setup ## Let ruff put the Python files into the house's form
+	ruff check --fix --unsafe-fixes .
+	ruff format .
 
 types: setup ## mypy --strict over plugins and tests
 	mypy
