@@ -1,0 +1,156 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where every data parallel rank runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from .findings import Finding, error, warning
+from .request import Host, Parallel
+
+HEAD = "head"
+FOLLOWER = "follower"
+
+
+@dataclass(frozen=True)
+class HostLayout:
+    """One host's share: ``local_ranks`` data parallel ranks from ``start_rank`` on. The head runs the API servers."""
+
+    name: str
+    role: str
+    start_rank: int
+    local_ranks: int
+    ranks: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The whole placement. A group of ranks is one failure domain: its ranks start, stop and fail together."""
+
+    hosts: Tuple[HostLayout, ...]
+    data_parallel_size: int
+    tensor_parallel_size: int
+    pipeline_parallel_size: int
+    expert_parallel_size: int
+    groups: Tuple[Tuple[int, ...], ...]
+
+    @property
+    def head(self) -> HostLayout:
+        """The host of rank 0."""
+        return self.hosts[0]
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The layout as the plan's JSON carries it."""
+        found = asdict(self)
+        found["hosts"] = [dict(asdict(host), ranks=list(host.ranks)) for host in self.hosts]
+        found["groups"] = [list(group) for group in self.groups]
+        return found
+
+
+def order_hosts(hosts: Sequence[Host], findings: List[Finding]) -> Optional[List[Host]]:
+    """The hosts in rank order: by ``node_rank`` where every host has one (0 to N-1, each once), else as they come.
+
+    ``None`` after noting what is wrong. The order never depends on which hosts are alive.
+    """
+    sound = _names_are_unique(hosts, findings)
+    ranked = [host for host in hosts if host.node_rank is not None]
+    if not ranked:
+        return list(hosts) if sound else None
+    if len(ranked) < len(hosts):
+        missing = ", ".join(host.name for host in hosts if host.node_rank is None)
+        findings.append(error("layout.node_rank_partial", f"{len(ranked)} of {len(hosts)} hosts have node_rank; without are: {missing}", "set node_rank on every host, or on none"))
+        return None
+    by_rank: Dict[int, List[str]] = {}
+    for host in ranked:
+        by_rank.setdefault(host.node_rank or 0, []).append(host.name)
+    for rank, names in sorted(by_rank.items()):
+        if len(names) > 1:
+            findings.append(error("layout.node_rank_duplicate", f"node_rank {rank} is given to {', '.join(names)}", f"give each host its own node_rank, 0 to {len(hosts) - 1}"))
+            sound = False
+    absent = [rank for rank in range(len(hosts)) if rank not in by_rank]
+    beyond = [f"{names[0]} has {rank}" for rank, names in sorted(by_rank.items()) if rank >= len(hosts)]
+    if absent:
+        message = f"{len(hosts)} hosts, but no host has node_rank {', '.join(map(str, absent))}"
+        findings.append(error("layout.node_rank_gap", message + (f"; {', '.join(beyond)}" if beyond else ""), f"number the hosts 0 to {len(hosts) - 1}, each once"))
+        sound = False
+    return sorted(ranked, key=lambda host: host.node_rank or 0) if sound else None
+
+
+def _names_are_unique(hosts: Sequence[Host], findings: List[Finding]) -> bool:
+    seen: Dict[str, int] = {}
+    for host in hosts:
+        seen[host.name] = seen.get(host.name, 0) + 1
+    twice = sorted(name for name, count in seen.items() if count > 1)
+    if twice:
+        findings.append(error("layout.duplicate_host", f"listed more than once: {', '.join(twice)}", "list every host once"))
+    return not twice
+
+
+def place(hosts: Sequence[Host], gpus_per_host: int, parallel: Parallel, moe: bool, findings: List[Finding]) -> Optional[Layout]:
+    """Give every host, in order, its data parallel ranks; ``None`` after noting why that is impossible.
+
+    ``moe`` tells whether the model has routed experts: then its data parallel ranks take part in one another's collectives and are
+    one failure domain; a dense model's are independent.
+    """
+    ordered = order_hosts(hosts, findings)
+    if not ordered:
+        return None
+    slots = _ranks_per_host(gpus_per_host, parallel, findings)
+    if slots is None:
+        return None
+    data = parallel.data if parallel.data is not None else slots * len(ordered)
+    counts = _share(data, len(ordered), slots, parallel, gpus_per_host, findings)
+    if counts is None:
+        return None
+    placed: List[HostLayout] = []
+    start = 0
+    for host, count in zip(ordered, counts):
+        placed.append(HostLayout(host.name, FOLLOWER if placed else HEAD, start, count, tuple(range(start, start + count))))
+        start += count
+    ranks = tuple(range(data))
+    return Layout(
+        hosts=tuple(placed),
+        data_parallel_size=data,
+        tensor_parallel_size=parallel.tensor,
+        pipeline_parallel_size=parallel.pipeline,
+        expert_parallel_size=parallel.expert_parallel_size(data),
+        groups=(ranks,) if moe else tuple((rank,) for rank in ranks),
+    )
+
+
+def _ranks_per_host(gpus_per_host: int, parallel: Parallel, findings: List[Finding]) -> Optional[int]:
+    """Data parallel ranks that fit a host; a rank must not span hosts, because the engine starts each rank's workers on one."""
+    if parallel.gpus_per_rank > gpus_per_host:
+        findings.append(
+            error(
+                "layout.rank_spans_hosts",
+                f"one rank needs tensor {parallel.tensor} x pipeline {parallel.pipeline} = {parallel.gpus_per_rank} GPUs, a host has {gpus_per_host}",
+                f"keep tensor x pipeline at most {gpus_per_host}",
+            )
+        )
+        return None
+    return gpus_per_host // parallel.gpus_per_rank
+
+
+def _share(data: int, hosts: int, slots: int, parallel: Parallel, gpus_per_host: int, findings: List[Finding]) -> Optional[List[int]]:
+    """Ranks of each host: evenly where that goes, else the first hosts full."""
+    each = parallel.gpus_per_rank
+    sizes = f"tensor {parallel.tensor} x data {data} x pipeline {parallel.pipeline} = {each * data} GPUs"
+    there = f"{hosts} hosts x {gpus_per_host} = {hosts * gpus_per_host}"
+    best = slots * hosts
+    if data > best:
+        findings.append(error("layout.too_few_gpus", f"{sizes} are needed, there are {there}", f"set parallel.data to at most {best}, or add hosts"))
+        return None
+    if data % hosts == 0:
+        counts = [data // hosts] * hosts
+    else:
+        counts = [max(0, min(slots, data - slots * index)) for index in range(hosts)]
+    if 0 in counts:
+        findings.append(error("layout.host_without_ranks", f"{sizes} leave {counts.count(0)} of {hosts} hosts without a rank", f"set parallel.data to {best}, or take hosts out of the group"))
+        return None
+    idle = hosts * gpus_per_host - each * data
+    if idle:
+        findings.append(warning("layout.idle_gpus", f"{sizes} leave {idle} of {there} idle", f"set parallel.data to {best}" if best != data else "choose tensor x pipeline that divides the GPUs of a host"))
+    return counts

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a model is made of: parameters by component, how each is sharded and stored, and its KV cache.
+
+The formulas are the architectures' own; ``docs/planner.md`` lists the published figures they were checked against.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+
+# How a component is divided among the ranks of one model replica.
+TENSOR = "tensor"  # split over the tensor parallel ranks
+REPLICATED = "replicated"  # whole on every rank
+
+# How a component is stored.
+LINEAR = "linear"  # takes the weights' precision
+BF16 = "bf16"  # never quantised: embeddings, head, norms, router
+FP32 = "fp32"  # never anything else: the router's correction bias
+
+DENSE_LAYER = "dense"
+MOE_LAYER = "moe"
+
+# Block-scaled FP8 (DeepSeek's format): one FP32 scale for each 128 x 128 block of a weight matrix.
+FP8_BLOCK = 128
+PRECISIONS = ("bf16", "fp8")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One tensor, or several alike, of one layer: ``parameters`` scalars, ``scale_blocks`` FP8 scales when quantised."""
+
+    name: str
+    parameters: int
+    scale_blocks: int
+    sharding: str
+    storage: str
+
+    def bytes(self, precision: str) -> int:
+        """Bytes of the whole component with the model's weights in ``precision``."""
+        if self.storage == FP32:
+            return 4 * self.parameters
+        if self.storage == LINEAR and precision == "fp8":
+            return self.parameters + 4 * self.scale_blocks
+        return 2 * self.parameters
+
+
+def matrix(name: str, rows: int, columns: int, sharding: str, count: int = 1) -> Component:
+    """``count`` linear layers of ``rows x columns``."""
+    blocks = -(-rows // FP8_BLOCK) * -(-columns // FP8_BLOCK)
+    return Component(name, count * rows * columns, count * blocks, sharding, LINEAR)
+
+
+def plain(name: str, parameters: int, sharding: str = REPLICATED, storage: str = BF16) -> Component:
+    """A component that quantisation leaves alone."""
+    return Component(name, parameters, 0, sharding, storage)
+
+
+@dataclass(frozen=True)
+class KvCache:
+    """The cache's width per layer and token. ``latent`` marks MLA: one latent for all heads, whole on every tensor rank.
+
+    ``width`` counts elements of the cache's dtype for one KV head (K and V together; for MLA the whole latent);
+    ``fixed_bytes`` are bytes beside it whatever the dtype (DeepSeek-V3.2's indexer keys: 128 FP8 + one FP32 scale).
+    """
+
+    width: int
+    heads: int
+    latent: bool
+    fixed_bytes: int = 0
+
+    def bytes_per_token_and_layer(self, element_bytes: int, tensor: int) -> int:
+        """Bytes on one rank; KV heads fewer than tensor ranks are replicated."""
+        heads = 1 if self.latent else -(-self.heads // tensor)
+        return heads * self.width * element_bytes + self.fixed_bytes
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's shape. Layer ``i`` consists of ``attention`` and of ``dense_ffn`` or ``moe_ffn`` plus the routed experts."""
+
+    name: str
+    kind: str
+    repository: Optional[str]
+    checkpoint_precision: str
+    hidden_size: int
+    heads: int
+    max_length: Optional[int]
+    experts: int
+    experts_per_token: int
+    layers: Tuple[str, ...]
+    before: Tuple[Component, ...]
+    after: Tuple[Component, ...]
+    attention: Tuple[Component, ...]
+    dense_ffn: Tuple[Component, ...]
+    moe_ffn: Tuple[Component, ...]
+    expert: Optional[Component]
+    kv: KvCache
+    mla_copy_parameters: int  # per layer: the absorbed W_UK and W_UV that vLLM >= 0.8 keeps in BF16 beside kv_b_proj
+    tied_embeddings: bool = False
+
+    @property
+    def moe_layers(self) -> int:
+        """How many layers have routed experts."""
+        return self.layers.count(MOE_LAYER)
+
+    def replicated_components(self, kind: str) -> Tuple[Component, ...]:
+        """A layer's components without its routed experts."""
+        return self.attention + (self.moe_ffn if kind == MOE_LAYER else self.dense_ffn)
+
+    def parameters_by_component(self) -> Dict[str, int]:
+        """Scalars of the main model (no multi-token-prediction layer) by component name."""
+        totals: Dict[str, int] = {}
+        for component in self._every_component():
+            totals[component.name] = totals.get(component.name, 0) + component.parameters
+        return totals
+
+    def parameters(self) -> int:
+        """Scalars of the main model; 671,026,419,200 for DeepSeek-V3."""
+        return sum(component.parameters for component in self._every_component())
+
+    def active_parameters(self) -> int:
+        """Scalars a token passes through: everything but the routed experts it is not sent to."""
+        idle = self.experts - self.experts_per_token
+        return self.parameters() - (idle * self.expert.parameters * self.moe_layers if self.expert else 0)
+
+    def checkpoint_bytes(self, precision: str) -> int:
+        """Bytes of the main model's tensors on disk."""
+        return sum(component.bytes(precision) for component in self._every_component())
+
+    def _every_component(self) -> List[Component]:
+        found = list(self.before)
+        for kind in self.layers:
+            found.extend(self.replicated_components(kind))
+            if kind == MOE_LAYER and self.expert is not None:
+                found.extend([self.expert] * self.experts)
+        found.extend(self.after)
+        return found
+
+
+def pipeline_stages(layers: int, stages: int) -> List[int]:
+    """Layers of each pipeline stage, as vLLM divides them (``distributed.utils.get_pp_indices``).
+
+    What is left over goes one each to the last stages but the very last, which has the head; 61 layers over 4 stages are 15, 15, 16, 15.
+    """
+    sizes = [layers // stages] * stages
+    for position in range(2, layers % stages + 2):
+        sizes[-position] += 1
+    return sizes

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The plan as a person reads it: a few lines of text."""
+
+from __future__ import annotations
+
+from typing import List, Sequence, Tuple
+
+from .layout import Layout
+from .memory import Memory, gib
+from .plan import Plan
+
+
+def summary(plan: Plan) -> List[str]:
+    """Lines for a terminal: layout, memory of the fullest rank, findings. Tables are aligned with blanks."""
+    lines: List[str] = []
+    if plan.layout is not None:
+        lines.extend(_layout(plan, plan.layout))
+    if plan.memory is not None:
+        lines.extend(_memory(plan.memory))
+    lines.extend(f"{finding.severity}: {finding}" for finding in plan.findings)
+    return lines
+
+
+def _layout(plan: Plan, layout: Layout) -> List[str]:
+    by_name = {host.name: host for host in plan.request.cluster.hosts}
+    rows: List[Tuple[str, ...]] = [("host", "role", "data address", "ranks")]
+    for host in layout.hosts:
+        span = str(host.start_rank) if host.local_ranks == 1 else f"{host.start_rank}-{host.ranks[-1]}"
+        rows.append((host.name, host.role, by_name[host.name].data_address or "-", span))
+    title = (
+        f"DP={layout.data_parallel_size} TP={layout.tensor_parallel_size} PP={layout.pipeline_parallel_size}"
+        f" EP={layout.expert_parallel_size}"
+    )
+    engine = plan.request.engine
+    if engine is not None:
+        title += f", {engine.name} {engine.version} ({engine.platform})"
+    return [title] + table(rows)
+
+
+def _memory(memory: Memory) -> List[str]:
+    rows = [
+        ("memory of the fullest rank", ""),
+        (f"weights ({memory.experts_per_layer} experts a layer)", gib(memory.weights_bytes)),
+        (f"KV cache ({memory.sessions} sessions, {memory.kv_cache_tokens} tokens)", gib(memory.kv_cache_bytes)),
+        ("overhead (high estimate)", gib(memory.overhead_bytes)),
+        ("budget", gib(memory.budget_bytes)),
+        ("headroom", gib(memory.headroom_bytes)),
+        (f"room for KV cache ({memory.kv_capacity_tokens} tokens)", gib(memory.kv_capacity_bytes)),
+    ]
+    return table(rows)
+
+
+def table(rows: Sequence[Tuple[str, ...]]) -> List[str]:
+    """Rows of equal length as lines with aligned columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

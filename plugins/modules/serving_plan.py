@@ -1,0 +1,215 @@
+#!/usr/bin/python
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: serving_plan
+short_description: Plan an expert-parallel vLLM service over several hosts
+version_added: "0.1.0"
+author:
+  - moefleet contributors (@moefleet)
+description:
+  - Computes, on the controller and without touching a host, where every data parallel rank runs, whether weights, KV cache and
+    overhead fit the fullest rank, and the command line and environment that each host starts the engine with.
+  - Everything that can be known wrong from the input is listed as a finding with a code, a message and a fix. A finding of severity
+    C(error) makes the module fail after all findings are listed; the failed result still carries the whole plan.
+  - Keys the module does not know are errors, with a suggestion.
+options:
+  cluster:
+    description:
+      - C(hosts), a list of hosts in inventory order, each with C(name), C(data_address) and, where known, C(node_rank) and
+        C(data_interface).
+      - C(gpus_per_host); C(gpu), a name from the catalogue or a mapping with at least C(memory_bytes), what the device offers in total.
+      - C(nic_gbit_s), the speed of one port of the data network, and C(nics_per_host), by default V(1).
+    type: dict
+    required: true
+  model:
+    description:
+      - A name from the catalogue, the path of a C(config.json) on the controller, or the content of one.
+    type: raw
+    required: true
+  model_path:
+    description:
+      - What C(vllm serve) gets as the model on the hosts.
+      - By default the repository of the catalogue's model, or the directory of the C(config.json).
+    type: str
+  precision:
+    description:
+      - Precision of the weights, V(fp8) or V(bf16); V(auto) is the checkpoint's own.
+    type: str
+    default: auto
+  parallel:
+    description:
+      - C(tensor), C(data), C(pipeline) sizes; C(data) by default uses every GPU. C(expert) spreads the routed experts over
+        tensor x data ranks. C(redundant_experts) copies of experts for load balancing, C(eplb) whether balancing is on.
+    type: dict
+    default: {}
+  engine:
+    description:
+      - C(name) (C(vllm)) and C(version); C(platform), V(cuda) or V(cpu).
+      - C(gpu_memory_utilization), C(kv_cache_dtype), C(max_model_len), C(kv_cache_memory_bytes), C(max_num_seqs) (a rank),
+        C(max_num_batched_tokens), C(all2all_backend), C(eplb_config), C(api_server_count).
+      - C(host) and C(port) the API servers listen on, C(rpc_port) of the engines' handshake, C(served_model_name).
+      - C(arguments), further flags without dashes with their values, and C(environment), further variables.
+    type: dict
+    required: true
+  workload:
+    description:
+      - C(sessions), how many sequences are served at once, each at full context.
+    type: dict
+    required: true
+  inventory:
+    description:
+      - C(sources), the paths the inventory was read from, and C(group), the group the hosts were taken from. Given these, the raw files
+        are searched for defects that Ansible only warns about.
+    type: dict
+  dest:
+    description:
+      - A file to write the plan to as JSON, only where its content differs; missing directories are made. Nothing is written when the plan
+        has errors.
+    type: path
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    support: full
+requirements:
+  - PyYAML, where O(inventory) names YAML files
+notes:
+  - Runs on the controller; delegate it to C(localhost).
+seealso:
+  - plugin: moefleet.serving.rank_layout
+    plugin_type: filter
+  - plugin: moefleet.serving.memory_budget
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Plan DeepSeek-V3 on four hosts of eight
+  moefleet.serving.serving_plan:
+    cluster:
+      hosts:
+        - {name: node-0, data_address: 192.168.1.10, data_interface: eth1}
+        - {name: node-1, data_address: 192.168.1.11, data_interface: eth1}
+        - {name: node-2, data_address: 192.168.1.12, data_interface: eth1}
+        - {name: node-3, data_address: 192.168.1.13, data_interface: eth1}
+      gpus_per_host: 8
+      gpu: H20-96G
+      nic_gbit_s: 25
+      nics_per_host: 1
+    model: deepseek-v3
+    precision: fp8
+    parallel: {tensor: 1, data: 32, pipeline: 1, expert: true, redundant_experts: 32}
+    engine: {name: vllm, version: 0.19.1, gpu_memory_utilization: 0.9, kv_cache_dtype: auto, max_model_len: 32768}
+    workload: {sessions: 200}
+  delegate_to: localhost
+  run_once: true
+"""
+
+RETURN = r"""
+plan:
+  description:
+    - The whole plan, also when the module fails. A part that could not be made is empty and has an error among the findings.
+  returned: always
+  type: dict
+  contains:
+    layout:
+      description: Where every rank runs; in RV(ignore:plan.layout.hosts) each host's C(name), C(role), C(start_rank), C(local_ranks), C(ranks).
+      type: dict
+    memory:
+      description: In C(per_rank) the memory of the fullest rank, in bytes and tokens.
+      type: dict
+    serve:
+      description: For each host C(argv), one token an element, and C(env).
+      type: dict
+    service:
+      description: Head, address, ports, number of engines and names of the service.
+      type: dict
+    engine:
+      description: Name, version and platform of the engine.
+      type: dict
+    findings:
+      description: What is wrong, doubtful or worth knowing; C(code), C(severity), C(message), C(fix).
+      type: list
+      elements: dict
+summary:
+  description: The plan as lines of text.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import json
+import os
+import tempfile
+from typing import Any, Dict, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.report import summary
+
+_INPUTS = ("cluster", "model", "model_path", "precision", "parallel", "engine", "workload", "inventory")
+
+
+def main() -> None:
+    """Plan, write the plan on difference, and fail when an error stands among the findings."""
+    module = AnsibleModule(
+        argument_spec={
+            "cluster": {"type": "dict", "required": True},
+            "model": {"type": "raw", "required": True},
+            "model_path": {"type": "str"},
+            "precision": {"type": "str", "default": "auto"},
+            "parallel": {"type": "dict", "default": {}},
+            "engine": {"type": "dict", "required": True},
+            "workload": {"type": "dict", "required": True},
+            "inventory": {"type": "dict"},
+            "dest": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    plan = make_plan({name: module.params[name] for name in _INPUTS})
+    result: Dict[str, Any] = {"changed": False, "plan": plan.as_dict()}
+    if plan.errors:
+        lines = "\n".join(f"- {finding}" for finding in plan.errors)
+        module.fail_json(msg=f"No plan: {len(plan.errors)} error(s).\n{lines}", **result)
+    result["summary"] = summary(plan)
+    if module.params["dest"]:
+        text = json.dumps(result["plan"], indent=2) + "\n"
+        try:
+            result.update(write_on_difference(module, module.params["dest"], text))
+        except OSError as problem:
+            module.fail_json(msg=f"{module.params['dest']}: {problem.strerror}", **result)
+    module.exit_json(**result)
+
+
+def write_on_difference(module: AnsibleModule, dest: str, text: str) -> Dict[str, Any]:
+    """Write the file, or in check mode predict it, where its content differs; returns ``changed`` and ``diff``."""
+    before = read_text(dest)
+    if before == text:
+        return {"changed": False}
+    if not module.check_mode:
+        directory = os.path.dirname(os.path.abspath(dest))
+        os.makedirs(directory, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=module.tmpdir)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        module.atomic_move(temporary, os.path.abspath(dest))
+    return {"changed": True, "diff": {"before": before or "", "after": text, "before_header": dest, "after_header": dest}}
+
+
+def read_text(path: str) -> Optional[str]:
+    """A file's content, or ``None`` where there is none or it is no text."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+
+
+if __name__ == "__main__":
+    main()
