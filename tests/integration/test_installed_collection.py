@@ -12,10 +12,21 @@ import yaml
 
 from ansible_collections.moefleet.serving.tests import tarball
 
-SHIPPED = set(
-    "CHANGELOG.md COPYING FILES.json MANIFEST.json README.md changelogs docs inventory meta playbooks plugins"
-    " requirements.yml roles".split()
-)
+SHIPPED = {
+    "CHANGELOG.md",
+    "COPYING",
+    "FILES.json",
+    "MANIFEST.json",
+    "README.md",
+    "changelogs",
+    "docs",
+    "inventory",
+    "meta",
+    "playbooks",
+    "plugins",
+    "requirements.yml",
+    "roles",
+}
 LARGEST_MIB = 2
 
 
