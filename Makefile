@@ -28,7 +28,7 @@ lab-down: setup ## Take the lab away: hosts, networks, mounts, swap
 	ansible-playbook playbooks/lab_down.yml
 
 test: lint types ## Everything that is checked, the lab's tests included; one pytest run counts it
-	pytest tests
+	pytest tests/unit tests/compat tests/sanity tests/integration tests/molecule
 
 lint: setup ## ansible-lint (production), yamllint, ruff, shellcheck, changelog fragments
 	scripts/lint

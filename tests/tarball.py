@@ -35,7 +35,7 @@ def outside_environment(**extra: str) -> dict[str, str]:
 
 def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command outside the clone and return its text, whatever its exit status."""
-    outside = outside_environment(**environment)
+    outside = outside_environment(**{"PWD": str(cwd), **environment})
     return subprocess.run(command, cwd=cwd, env=outside, text=True, capture_output=True, check=False, timeout=600)
 
 

@@ -64,7 +64,6 @@ def test_plan_by_name_from_an_empty_directory(installed: tarball.Installed, tmp_
         ["ansible-playbook", "moefleet.serving.plan", "-i", str(inventory)],
         work,
         ANSIBLE_COLLECTIONS_PATH=str(installed.collections),
-        PWD=str(work),
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     plan = json.loads((work / "artifacts" / "plan.json").read_text(encoding="utf-8"))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.moefleet.serving.tests import tarball
+from ansible_collections.moefleet.serving.tests.pythons import find_pythons
 
 TESTS = (
     "action-plugin-docs",
@@ -56,28 +56,10 @@ ensurepip.bootstrap()
 """
 
 
-def works(python: Path) -> bool:
-    """Tell whether an interpreter runs: a version manager's shim may stand for one that isn't selected."""
-    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-
-
-def find_pythons() -> dict[str, Path]:
-    """Return this machine's interpreters of the supported versions, on PATH or kept by pyenv."""
-    found: dict[str, Path] = {}
-    for version in PYTHONS:
-        kept = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
-        on_path = shutil.which(f"python{version}")
-        for candidate in [*kept, *([Path(on_path)] if on_path else [])]:
-            if works(candidate):
-                found[version] = candidate
-                break
-    return found
-
-
 @pytest.fixture(scope="module")
 def pythons() -> dict[str, Path]:
     """Return this machine's interpreters by version."""
-    return find_pythons()
+    return find_pythons(PYTHONS)
 
 
 @pytest.fixture(scope="module")
