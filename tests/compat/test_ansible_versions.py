@@ -48,7 +48,7 @@ def make_newest() -> Path:
     if not pythons:
         pytest.skip(f"no Python {' or '.join(NEWEST_PYTHONS)} here: only ansible-core {CONTROL_VERSION} was tested")
     subprocess.run([next(iter(pythons.values())), "-m", "venv", "--clear", NEWEST], check=True)
-    options = "-qq --disable-pip-version-check --require-hashes --only-binary :all:".split()
+    options = ["-qq", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
     subprocess.run([str(NEWEST / "bin" / "python"), "-m", "pip", "install", *options, "-r", str(lock)], check=True)
     stamp.write_text(wanted, encoding="utf-8")
     return NEWEST / "bin"

@@ -84,10 +84,10 @@ def test_every_playbook_parses_by_name(installed: tarball.Installed, tmp_path: P
 
 @pytest.mark.parametrize("kind", ["module", "filter"])
 def test_plugins_are_documented(kind: str, installed: tarball.Installed, tmp_path: Path) -> None:
-    folder, ending = ("modules", ".py") if kind == "module" else (kind, ".yml")
-    files = {path.name[: -len(ending)] for path in (installed.root / "plugins" / folder).glob(f"*{ending}")}
+    folder = {"module": "modules"}.get(kind, kind)
+    files = {path.stem for path in (installed.root / "plugins" / folder).glob("*.py")} - {"__init__"}
     listed = set(ansible_doc(installed, tmp_path, "-t", kind, "--list", tarball.NAME))
-    assert listed == {f"{tarball.NAME}.{name}" for name in files - {"__init__"}}
+    assert {f"{tarball.NAME}.{name}" for name in files} <= listed
     for name, page in ansible_doc(installed, tmp_path, "-t", kind, *sorted(listed)).items():
         assert page.get("doc", {}).get("short_description"), name
         assert page.get("examples"), f"{name} has no example"
