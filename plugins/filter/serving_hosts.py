@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
@@ -12,14 +13,14 @@ from ansible.errors import AnsibleFilterError
 _VARIABLES = ("data_address", "node_rank", "data_interface")
 
 
-def serving_hosts(names: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> List[Dict[str, Any]]:
+def serving_hosts(names: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A group's hosts, in the group's order, as ``cluster.hosts`` of the planner; unset variables are left out."""
     if isinstance(names, (str, Mapping)) or not isinstance(names, Sequence):
         raise AnsibleFilterError("serving_hosts takes a list of host names, such as groups['serving']")
-    hosts: List[Dict[str, Any]] = []
+    hosts: list[dict[str, Any]] = []
     for name in names:
         variables = hostvars[name]
-        host: Dict[str, Any] = {"name": str(name)}
+        host: dict[str, Any] = {"name": str(name)}
         for key in _VARIABLES:
             value = variables.get(key)
             if value is not None:
@@ -31,6 +32,6 @@ def serving_hosts(names: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]
 class FilterModule:
     """Ansible's way to find the filter."""
 
-    def filters(self) -> Dict[str, Callable[..., Any]]:
+    def filters(self) -> dict[str, Callable[..., Any]]:
         """Filters by name."""
         return {"serving_hosts": serving_hosts}

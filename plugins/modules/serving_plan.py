@@ -11,17 +11,20 @@ version_added: "0.1.0"
 author:
   - moefleet contributors (@moefleet)
 description:
-  - Computes, on the controller and without touching a host, where every data parallel rank runs, whether weights, KV cache and
-    overhead fit the fullest rank, and the command line and environment that each host starts the engine with.
-  - Everything that can be known wrong from the input is listed as a finding with a code, a message and a fix. A finding of severity
-    C(error) makes the module fail after all findings are listed; the failed result still carries the whole plan.
+  - Computes, on the controller and without touching a host, where every data parallel rank runs, whether weights,
+    KV cache and overhead fit the fullest rank, and the command line and environment that each host starts the
+    engine with.
+  - Everything that can be known wrong from the input is listed as a finding with a code, a message and a fix. A
+    finding of severity C(error) makes the module fail after all findings are listed; the failed result still
+    carries the whole plan.
   - Keys the module does not know are errors, with a suggestion.
 options:
   cluster:
     description:
-      - C(hosts), a list of hosts in inventory order, each with C(name), C(data_address) and, where known, C(node_rank) and
-        C(data_interface).
-      - C(gpus_per_host); C(gpu), a name from the catalogue or a mapping with at least C(memory_bytes), what the device offers in total.
+      - C(hosts), a list of hosts in inventory order, each with C(name), C(data_address) and, where known,
+        C(node_rank) and C(data_interface).
+      - C(gpus_per_host); C(gpu), a name from the catalogue or a mapping with at least C(memory_bytes), what the
+        device offers.
       - C(nic_gbit_s), the speed of one port of the data network, and C(nics_per_host), by default V(1).
     type: dict
     required: true
@@ -42,15 +45,16 @@ options:
     default: auto
   parallel:
     description:
-      - C(tensor), C(data), C(pipeline) sizes; C(data) by default uses every GPU. C(expert) spreads the routed experts over
-        tensor x data ranks. C(redundant_experts) copies of experts for load balancing, C(eplb) whether balancing is on.
+      - C(tensor), C(data), C(pipeline) sizes; C(data) by default uses every GPU. C(expert) spreads the routed
+        experts over tensor x data ranks. C(redundant_experts) copies of experts for load balancing, C(eplb)
+        whether balancing is on.
     type: dict
     default: {}
   engine:
     description:
       - C(name) (C(vllm)) and C(version); C(platform), V(cuda) or V(cpu).
-      - C(gpu_memory_utilization), C(kv_cache_dtype), C(max_model_len), C(kv_cache_memory_bytes), C(max_num_seqs) (a rank),
-        C(max_num_batched_tokens), C(all2all_backend), C(eplb_config), C(api_server_count).
+      - C(gpu_memory_utilization), C(kv_cache_dtype), C(max_model_len), C(kv_cache_memory_bytes), C(max_num_seqs)
+        (a rank), C(max_num_batched_tokens), C(all2all_backend), C(eplb_config), C(api_server_count).
       - C(host) and C(port) the API servers listen on, C(rpc_port) of the engines' handshake, C(served_model_name).
       - C(arguments), further flags without dashes with their values, and C(environment), further variables.
     type: dict
@@ -62,13 +66,13 @@ options:
     required: true
   inventory:
     description:
-      - C(sources), the paths the inventory was read from, and C(group), the group the hosts were taken from. Given these, the raw files
-        are searched for defects that Ansible only warns about.
+      - C(sources), the paths the inventory was read from, and C(group), the group the hosts were taken from.
+        Given these, the raw files are searched for defects that Ansible only warns about.
     type: dict
   dest:
     description:
-      - A file to write the plan to as JSON, only where its content differs; missing directories are made. Nothing is written when the plan
-        has errors.
+      - A file to write the plan to as JSON, only where its content differs; missing directories are made. Nothing
+        is written when the plan has errors.
     type: path
 attributes:
   check_mode:
@@ -113,12 +117,15 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - The whole plan, also when the module fails. A part that could not be made is empty and has an error among the findings.
+    - The whole plan, also when the module fails. A part that could not be made is empty and has an error among
+      the findings.
   returned: always
   type: dict
   contains:
     layout:
-      description: Where every rank runs; in RV(ignore:plan.layout.hosts) each host's C(name), C(role), C(start_rank), C(local_ranks), C(ranks).
+      description:
+        - Where every rank runs. In C(hosts) each host's C(name), C(role), C(start_rank), C(local_ranks) and
+          C(ranks).
       type: dict
     memory:
       description: In C(per_rank) the memory of the fullest rank, in bytes and tokens.
@@ -146,7 +153,8 @@ summary:
 import json
 import os
 import tempfile
-from typing import Any, Dict, Optional
+from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -173,7 +181,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     plan = make_plan({name: module.params[name] for name in _INPUTS})
-    result: Dict[str, Any] = {"changed": False, "plan": plan.as_dict()}
+    result: dict[str, Any] = {"changed": False, "plan": plan.as_dict()}
     if plan.errors:
         lines = "\n".join(f"- {finding}" for finding in plan.errors)
         module.fail_json(msg=f"No plan: {len(plan.errors)} error(s).\n{lines}", **result)
@@ -187,26 +195,27 @@ def main() -> None:
     module.exit_json(**result)
 
 
-def write_on_difference(module: AnsibleModule, dest: str, text: str) -> Dict[str, Any]:
+def write_on_difference(module: AnsibleModule, dest: str, text: str) -> dict[str, Any]:
     """Write the file, or in check mode predict it, where its content differs; returns ``changed`` and ``diff``."""
     before = read_text(dest)
     if before == text:
         return {"changed": False}
     if not module.check_mode:
-        directory = os.path.dirname(os.path.abspath(dest))
-        os.makedirs(directory, exist_ok=True)
+        Path(dest).parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=module.tmpdir)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
-        module.atomic_move(temporary, os.path.abspath(dest))
-    return {"changed": True, "diff": {"before": before or "", "after": text, "before_header": dest, "after_header": dest}}
+        module.atomic_move(temporary, str(Path(dest).absolute()))
+    return {
+        "changed": True,
+        "diff": {"before": before or "", "after": text, "before_header": dest, "after_header": dest},
+    }
 
 
-def read_text(path: str) -> Optional[str]:
+def read_text(path: str) -> str | None:
     """A file's content, or ``None`` where there is none or it is no text."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
+        return Path(path).read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError):
         return None
 

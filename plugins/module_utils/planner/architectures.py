@@ -1,25 +1,33 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Reads a model's shape from its Hugging Face ``config.json``, one reader a family; any other architecture is refused by name."""
+"""Reads a model's shape from its Hugging Face ``config.json``, one reader a family; any other architecture is refused
+by name.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from .findings import PlannerError
 from .model import DENSE_LAYER, FP32, MOE_LAYER, REPLICATED, TENSOR, Component, KvCache, Model, matrix, plain
 
 Config = Mapping[str, Any]
 
-# A DSA indexer (DeepSeek-V3.2) caches one 128-wide FP8 key and its FP32 scale per token and layer; the log of M09 agrees to 1 byte.
+# A DSA indexer (DeepSeek-V3.2) caches one 128-wide FP8 key and its FP32 scale per token and layer; the log of M09
+# agrees to 1 byte.
 INDEXER_SCALE_BYTES = 4
 
 
-def read_model(config: Config, name: str, repository: Optional[str] = None) -> Model:
-    """The model that a ``config.json`` describes. Raises :class:`PlannerError` for architectures and values it does not know."""
+def read_model(config: Config, name: str, repository: str | None = None) -> Model:
+    """The model that a ``config.json`` describes. Raises :class:`PlannerError` for architectures and values it does not
+    know.
+    """
     kind = config.get("model_type")
     if not isinstance(kind, str) or not kind:
-        raise PlannerError("model.no_model_type", "model", "the configuration has no model_type", "give the model's own config.json")
+        raise PlannerError(
+            "model.no_model_type", "model", "the configuration has no model_type", "give the model's own config.json"
+        )
     reader = _READERS.get(kind)
     if reader is None:
         raise PlannerError(
@@ -37,17 +45,27 @@ class _Reader:
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def integer(self, key: str, default: Optional[int] = None, minimum: int = 1) -> int:
+    def integer(self, key: str, default: int | None = None, minimum: int = 1) -> int:
         value = self._config.get(key, default)
         if value is None and default is not None:
             value = default
         if isinstance(value, bool) or not isinstance(value, int):
-            raise PlannerError("model.config_key", f"model.{key}", f"is {value!r}, not a whole number", "give the model's own config.json")
+            raise PlannerError(
+                "model.config_key",
+                f"model.{key}",
+                f"is {value!r}, not a whole number",
+                "give the model's own config.json",
+            )
         if value < minimum:
-            raise PlannerError("model.config_key", f"model.{key}", f"is {value}, which is less than {minimum}", "give the model's own config.json")
+            raise PlannerError(
+                "model.config_key",
+                f"model.{key}",
+                f"is {value}, which is less than {minimum}",
+                "give the model's own config.json",
+            )
         return value
 
-    def optional(self, key: str) -> Optional[int]:
+    def optional(self, key: str) -> int | None:
         return None if self._config.get(key) is None else self.integer(key)
 
     def flag(self, key: str, default: bool = False) -> bool:
@@ -56,7 +74,7 @@ class _Reader:
     def text(self, key: str) -> str:
         return str(self._config.get(key) or "")
 
-    def indices(self, key: str) -> Tuple[int, ...]:
+    def indices(self, key: str) -> tuple[int, ...]:
         value = self._config.get(key) or ()
         return tuple(item for item in value if isinstance(item, int))
 
@@ -79,7 +97,7 @@ def _embedding(reader: _Reader, hidden: int) -> Component:
     return plain("embed_tokens", reader.integer("vocab_size") * hidden, TENSOR)
 
 
-def _after(reader: _Reader, hidden: int) -> Tuple[Component, ...]:
+def _after(reader: _Reader, hidden: int) -> tuple[Component, ...]:
     norm = plain("final_norm", hidden)
     if reader.flag("tie_word_embeddings"):
         return (norm,)
@@ -91,7 +109,7 @@ def _mlp(name: str, hidden: int, width: int, sharding: str = TENSOR) -> Componen
     return matrix(name, width, hidden, sharding, count=3)
 
 
-def _mla(reader: _Reader, hidden: int, heads: int) -> Tuple[Tuple[Component, ...], int, int]:
+def _mla(reader: _Reader, hidden: int, heads: int) -> tuple[tuple[Component, ...], int, int]:
     """Multi-head latent attention: its components, the latent's width, and the parameters of the absorbed copy."""
     latent = reader.integer("kv_lora_rank")
     rope = reader.integer("qk_rope_head_dim")
@@ -99,14 +117,15 @@ def _mla(reader: _Reader, hidden: int, heads: int) -> Tuple[Tuple[Component, ...
     value = reader.integer("v_head_dim")
     query_rank = reader.optional("q_lora_rank")
     if query_rank is None:
-        query: Tuple[Component, ...] = (matrix("q_proj", heads * (nope + rope), hidden, TENSOR),)
+        query: tuple[Component, ...] = (matrix("q_proj", heads * (nope + rope), hidden, TENSOR),)
     else:
         query = (
             matrix("q_a_proj", query_rank, hidden, REPLICATED),
             plain("q_a_layernorm", query_rank),
             matrix("q_b_proj", heads * (nope + rope), query_rank, TENSOR),
         )
-    components = query + (
+    components = (
+        *query,
         matrix("kv_a_proj_with_mqa", latent + rope, hidden, REPLICATED),
         plain("kv_a_layernorm", latent),
         matrix("kv_b_proj", heads * (nope + value), latent, TENSOR),
@@ -116,7 +135,7 @@ def _mla(reader: _Reader, hidden: int, heads: int) -> Tuple[Tuple[Component, ...
     return components, latent + rope, heads * latent * (nope + value)
 
 
-def _indexer(reader: _Reader, hidden: int) -> Tuple[Tuple[Component, ...], int]:
+def _indexer(reader: _Reader, hidden: int) -> tuple[tuple[Component, ...], int]:
     """DeepSeek-V3.2's sparse-attention indexer, whole on every rank, and the bytes it caches per token and layer."""
     heads = reader.integer("index_n_heads")
     width = reader.integer("index_head_dim")
@@ -129,7 +148,7 @@ def _indexer(reader: _Reader, hidden: int) -> Tuple[Tuple[Component, ...], int]:
     return components, width + INDEXER_SCALE_BYTES
 
 
-def _deepseek(reader: _Reader, kind: str, name: str, repository: Optional[str]) -> Model:
+def _deepseek(reader: _Reader, kind: str, name: str, repository: str | None) -> Model:
     """DeepSeek-V2, V3, V3.2 and Kimi-K2: MLA, leading dense layers, shared and routed experts."""
     hidden = reader.integer("hidden_size")
     heads = reader.integer("num_attention_heads")
@@ -143,7 +162,7 @@ def _deepseek(reader: _Reader, kind: str, name: str, repository: Optional[str]) 
     if kind == "deepseek_v32":
         indexer, fixed = _indexer(reader, hidden)
         attention += indexer
-    moe_ffn: Tuple[Component, ...] = (plain("router_gate", experts * hidden),)
+    moe_ffn: tuple[Component, ...] = (plain("router_gate", experts * hidden),)
     if kind != "deepseek_v2" and reader.text("topk_method") in ("", "noaux_tc"):
         moe_ffn += (plain("router_bias", experts, storage=FP32),)
     shared = reader.integer("n_shared_experts", 0, minimum=0)
@@ -172,11 +191,13 @@ def _deepseek(reader: _Reader, kind: str, name: str, repository: Optional[str]) 
     )
 
 
-def _gqa(reader: _Reader, hidden: int, heads: int, bias: bool, head_norm: bool) -> Tuple[Tuple[Component, ...], KvCache]:
+def _gqa(
+    reader: _Reader, hidden: int, heads: int, bias: bool, head_norm: bool
+) -> tuple[tuple[Component, ...], KvCache]:
     """Grouped-query attention and its cache."""
     groups = reader.integer("num_key_value_heads", heads)
     width = reader.integer("head_dim", hidden // heads)
-    components: Tuple[Component, ...] = (
+    components: tuple[Component, ...] = (
         matrix("qkv_proj", (heads + 2 * groups) * width, hidden, TENSOR),
         matrix("o_proj", hidden, heads * width, TENSOR),
         plain("layer_norms", 2 * hidden),
@@ -188,7 +209,7 @@ def _gqa(reader: _Reader, hidden: int, heads: int, bias: bool, head_norm: bool) 
     return components, KvCache(width=2 * width, heads=groups, latent=False)
 
 
-def _grouped_query(reader: _Reader, kind: str, name: str, repository: Optional[str]) -> Model:
+def _grouped_query(reader: _Reader, kind: str, name: str, repository: str | None) -> Model:
     """Qwen3-MoE, and the dense Llama, Mistral, Qwen2 and Qwen3."""
     hidden = reader.integer("hidden_size")
     heads = reader.integer("num_attention_heads")
@@ -196,8 +217,8 @@ def _grouped_query(reader: _Reader, kind: str, name: str, repository: Optional[s
     bias = kind == "qwen2" or reader.flag("attention_bias")
     attention, kv = _gqa(reader, hidden, heads, bias, head_norm=kind.startswith("qwen3"))
     experts, per_token = 0, 0
-    expert: Optional[Component] = None
-    moe_ffn: Tuple[Component, ...] = ()
+    expert: Component | None = None
+    moe_ffn: tuple[Component, ...] = ()
     layers = (DENSE_LAYER,) * count
     if kind == "qwen3_moe":
         experts, per_token = reader.integer("num_experts"), reader.integer("num_experts_per_tok")
@@ -228,7 +249,7 @@ def _grouped_query(reader: _Reader, kind: str, name: str, repository: Optional[s
     )
 
 
-_READERS: Dict[str, Callable[[_Reader, str, str, Optional[str]], Model]] = {
+_READERS: dict[str, Callable[[_Reader, str, str, str | None], Model]] = {
     "deepseek_v2": _deepseek,
     "deepseek_v3": _deepseek,
     "deepseek_v32": _deepseek,

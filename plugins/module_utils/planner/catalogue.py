@@ -2,16 +2,18 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Models known by name, each as the part of its published ``config.json`` that decides sizes.
 
-Sources: deepseek-ai/DeepSeek-V3 ``inference/configs`` at 9b4e978 (671B, 236B, 16B) and README_WEIGHTS.md; transformers 5.24.0
-configuration classes (``deepseek_v32``, ``qwen3_moe``); vllm-project/recipes for Kimi-K2. Qwen3-30B-A3B agrees with a vLLM log
-(14.2474 GiB a rank at TP=4); Kimi-K2's vocabulary size is unverified.
+Sources: deepseek-ai/DeepSeek-V3 ``inference/configs`` at 9b4e978 (671B, 236B, 16B) and README_WEIGHTS.md; transformers
+5.24.0 configuration classes (``deepseek_v32``, ``qwen3_moe``); vllm-project/recipes for Kimi-K2. Qwen3-30B-A3B agrees
+with a vLLM log (14.2474 GiB a rank at TP=4); Kimi-K2's vocabulary size is unverified.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Mapping, Tuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from .architectures import read_model
 from .fields import describe, suggestion
@@ -20,7 +22,7 @@ from .model import Model
 
 _FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 
-_DEEPSEEK_V3: Dict[str, Any] = {
+_DEEPSEEK_V3: dict[str, Any] = {
     "model_type": "deepseek_v3",
     "hidden_size": 7168,
     "intermediate_size": 18432,
@@ -44,7 +46,7 @@ _DEEPSEEK_V3: Dict[str, Any] = {
 
 _DEEPSEEK_V32 = dict(_DEEPSEEK_V3, model_type="deepseek_v32", index_n_heads=64, index_head_dim=128)
 
-_DEEPSEEK_V2: Dict[str, Any] = {
+_DEEPSEEK_V2: dict[str, Any] = {
     "model_type": "deepseek_v2",
     "hidden_size": 5120,
     "intermediate_size": 12288,
@@ -85,7 +87,7 @@ _KIMI_K2 = dict(
     max_position_embeddings=131072,
 )
 
-_QWEN3_235B: Dict[str, Any] = {
+_QWEN3_235B: dict[str, Any] = {
     "model_type": "qwen3_moe",
     "hidden_size": 4096,
     "intermediate_size": 12288,
@@ -108,7 +110,7 @@ _QWEN3_30B = dict(
     num_attention_heads=32,
 )
 
-CATALOGUE: Dict[str, Tuple[str, Dict[str, Any]]] = {
+CATALOGUE: dict[str, tuple[str, dict[str, Any]]] = {
     "deepseek-v3": ("deepseek-ai/DeepSeek-V3", _DEEPSEEK_V3),
     "deepseek-v3-0324": ("deepseek-ai/DeepSeek-V3-0324", _DEEPSEEK_V3),
     "deepseek-v3.1": ("deepseek-ai/DeepSeek-V3.1", _DEEPSEEK_V3),
@@ -124,36 +126,48 @@ CATALOGUE: Dict[str, Tuple[str, Dict[str, Any]]] = {
 }
 
 
-def find_model(given: Any) -> Tuple[Model, str]:
-    """The model meant by a catalogue name, a path to a ``config.json`` or its directory, or the configuration itself; and what serves it.
+def find_model(given: Any) -> tuple[Model, str]:
+    """The model meant by a catalogue name, a path to a ``config.json`` or its directory, or the configuration itself;
+    and what serves it.
 
-    The second value is what ``vllm serve`` gets when nothing else is said: the repository's name, the directory of the ``config.json``,
-    or the name the configuration carries. Raises :class:`PlannerError`.
+    The second value is what ``vllm serve`` gets when nothing else is said: the repository's name, the directory of the
+    ``config.json``, or the name the configuration carries. Raises :class:`PlannerError`.
     """
     if isinstance(given, Mapping):
         name = str(given.get("_name_or_path") or given.get("name") or given.get("model_type") or "model")
         return read_model(given, name), name
     if not isinstance(given, str) or not given.strip():
-        raise PlannerError("model.missing", "model", f"is {describe(given)}", "give a catalogue name, the path of a config.json or its content")
+        raise PlannerError(
+            "model.missing",
+            "model",
+            f"is {describe(given)}",
+            "give a catalogue name, the path of a config.json or its content",
+        )
     name = given.strip()
-    entry = CATALOGUE.get(name.lower()) or next((item for item in CATALOGUE.values() if item[0].lower() == name.lower()), None)
+    entry = CATALOGUE.get(name.lower()) or next(
+        (item for item in CATALOGUE.values() if item[0].lower() == name.lower()), None
+    )
     if entry is not None:
         return read_model(entry[1], name.lower(), entry[0]), entry[0]
     if os.sep in name or name.endswith(".json"):
         return _from_file(name)
-    raise PlannerError("model.unknown", "model", f"'{name}' is neither in the catalogue nor a path", suggestion(name, CATALOGUE))
+    raise PlannerError(
+        "model.unknown", "model", f"'{name}' is neither in the catalogue nor a path", suggestion(name, CATALOGUE)
+    )
 
 
-def _from_file(given: str) -> Tuple[Model, str]:
-    path = os.path.join(given, "config.json") if os.path.isdir(given) else given
+def _from_file(given: str) -> tuple[Model, str]:
+    path = Path(given)
+    if path.is_dir():
+        path /= "config.json"
+    correct = "give the model's own config.json, on the controller"
     try:
-        with open(path, encoding="utf-8") as handle:
-            config = json.load(handle)
+        config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
-        raise PlannerError("model.unreadable", "model", f"{path}: {problem.strerror}", "give the path of a config.json on the controller") from problem
+        raise PlannerError("model.unreadable", "model", f"{path}: {problem.strerror}", correct) from problem
     except ValueError as problem:
-        raise PlannerError("model.unreadable", "model", f"{path} is no JSON: {problem}", "give the model's own config.json") from problem
+        raise PlannerError("model.unreadable", "model", f"{path} is no JSON: {problem}", correct) from problem
     if not isinstance(config, Mapping):
-        raise PlannerError("model.unreadable", "model", f"{path} holds {describe(config)}, not a mapping", "give the model's own config.json")
-    directory = os.path.dirname(os.path.abspath(path))
-    return read_model(config, os.path.basename(directory) or "model"), directory
+        raise PlannerError("model.unreadable", "model", f"{path} holds {describe(config)}, not a mapping", correct)
+    directory = path.absolute().parent
+    return read_model(config, directory.name or "model"), str(directory)

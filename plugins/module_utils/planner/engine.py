@@ -5,17 +5,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from . import addresses
-from .engine_flags import ENVIRONMENT, FLAGS
+from .deployment import Deployment
+from .engine_flags import ENVIRONMENT, EPLB_SETTINGS, FLAGS
 from .findings import PlannerError
 from .layout import HEAD, HostLayout, Layout
-from .request import Engine, Host, Parallel
+from .request import Engine, Host
 from .versions import Version
 
-# Loading 689 GB on each of four hosts from one 10 Gb/s server takes 37 minutes, and the head gives up after 10 unless told otherwise.
+# Loading 689 GB on each of four hosts from one 10 Gb/s server takes 37 minutes; unless told otherwise the head gives up
+# after 10.
 READY_TIMEOUT_S = 2400
 
 _EPLB_CONFIG_SINCE = FLAGS["--eplb-config"].introduced
@@ -61,7 +64,7 @@ OWNED = frozenset(
     )
 )
 
-# A CPU engine started by the lab: no downloads, one thread a rank, small arenas, and a Python trace when a kernel crashes.
+# A CPU engine on the lab: no downloads, one thread a rank, small arenas, and a Python trace when a kernel crashes.
 _OFFLINE_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 _CPU_ENVIRONMENT = {
     **_OFFLINE_ENVIRONMENT,
@@ -76,10 +79,10 @@ _CPU_ENVIRONMENT = {
 class Serve:
     """How the engine is started on one host: ``argv`` one token an element, ``env`` beside the unit's own."""
 
-    argv: List[str]
-    env: Dict[str, str]
+    argv: list[str]
+    env: dict[str, str]
 
-    def as_dict(self) -> Dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The command as the plan's JSON carries it."""
         return {"argv": list(self.argv), "env": dict(self.env)}
 
@@ -134,98 +137,109 @@ def _token(value: Any) -> str:
     return str(value)
 
 
-def max_num_seqs(engine: Engine, sessions_on_fullest_rank: int) -> int:
-    """Sequences a rank takes at once (the flag is per rank): as given, else the workload's on the fullest rank."""
-    return engine.max_num_seqs if engine.max_num_seqs is not None else sessions_on_fullest_rank
+@dataclass(frozen=True)
+class Launch:
+    """What the command lines of all hosts have in common."""
+
+    case: Deployment
+    layout: Layout
+    head: Host
+    model_path: str
+
+    @property
+    def max_num_seqs(self) -> int:
+        """Sequences a rank takes at once (the flag is per rank): as given, else the workload's on the fullest rank."""
+        given = self.case.engine.max_num_seqs
+        return given if given is not None else self.case.sessions_on_fullest_rank
+
+    def serve(self, place: HostLayout, host: Host) -> Serve:
+        """Command and environment of one host. Raises :class:`PlannerError` where the version lacks a flag that is
+        needed.
+
+        Head and followers differ in what comes first; everything else, and so all that takes part in collectives, is
+        the same: the head compares a hash of it (0.11.1 and newer), and before that a difference hung the service.
+        """
+        engine = self.case.engine
+        line = CommandLine(engine.version, ["vllm", "serve", self.model_path])
+        if place.role == HEAD:
+            self._add_head(line, place)
+        else:
+            line.add("--headless")
+        self._add_parallel(line, place)
+        self._add_eplb(line)
+        self._add_sizes(line)
+        for name in sorted(engine.arguments):
+            line.add_given(name, engine.arguments[name])
+        return Serve(line.argv, environment(engine, host, self.model_path))
+
+    def _add_head(self, line: CommandLine, place: HostLayout) -> None:
+        """API servers. From 0.16 an unset count is one process for every rank of the cluster, so it is always set."""
+        engine = self.case.engine
+        line.add("--host", addresses.plain(engine.host))
+        line.add("--port", engine.port)
+        if FLAGS["--api-server-count"].covers(engine.version):
+            line.add("--api-server-count", engine.api_server_count or place.local_ranks)
+
+    def _add_parallel(self, line: CommandLine, place: HostLayout) -> None:
+        """Placement. A start rank on the head, even 0, would mean hybrid load balancing, which refuses headless
+        followers.
+        """
+        engine, parallel = self.case.engine, self.case.parallel
+        line.add("--tensor-parallel-size", parallel.tensor)
+        if parallel.pipeline > 1:
+            line.add("--pipeline-parallel-size", parallel.pipeline)
+        if self.layout.data_parallel_size > 1:
+            line.add("--data-parallel-size", self.layout.data_parallel_size)
+            line.add("--data-parallel-size-local", place.local_ranks)
+            if place.role != HEAD:
+                line.add("--data-parallel-start-rank", place.start_rank)
+            if self.head.data_address is not None:
+                line.add("--data-parallel-address", addresses.plain(self.head.data_address))
+            line.add("--data-parallel-rpc-port", engine.rpc_port)
+        if parallel.expert:
+            line.add("--enable-expert-parallel")
+        if engine.all2all_backend is not None and engine.version >= _ALL2ALL_FLAG_SINCE:
+            line.add("--all2all-backend", engine.all2all_backend)
+
+    def _add_eplb(self, line: CommandLine) -> None:
+        """Expert load balancing: one JSON element where the version takes it, flags of their own before."""
+        engine, parallel = self.case.engine, self.case.parallel
+        if not parallel.eplb:
+            return
+        line.add("--enable-eplb")
+        settings = dict(engine.eplb_config, num_redundant_experts=parallel.redundant_experts)
+        if engine.version >= _EPLB_CONFIG_SINCE:
+            line.add("--eplb-config", settings)
+            return
+        line.add("--num-redundant-experts", parallel.redundant_experts)
+        for name, (_lifetime, flag) in EPLB_SETTINGS.items():
+            if flag is None or name not in settings:
+                continue
+            if isinstance(settings[name], bool):
+                line.add_given(flag, settings[name])
+            else:
+                line.add(flag, settings[name])
+
+    def _add_sizes(self, line: CommandLine) -> None:
+        """The model's name and sizes."""
+        engine = self.case.engine
+        if engine.served_model_name is not None:
+            line.add("--served-model-name", engine.served_model_name)
+        if engine.max_model_len is not None:
+            line.add("--max-model-len", engine.max_model_len)
+        line.add("--max-num-seqs", self.max_num_seqs)
+        if engine.max_num_batched_tokens is not None:
+            line.add("--max-num-batched-tokens", engine.max_num_batched_tokens)
+        if engine.gpu_memory_utilization is not None:
+            line.add("--gpu-memory-utilization", engine.gpu_memory_utilization)
+        line.add("--kv-cache-dtype", engine.kv_cache_dtype)
+        if engine.kv_cache_memory_bytes is not None:
+            line.add("--kv-cache-memory-bytes", engine.kv_cache_memory_bytes)
 
 
-def serve_host(
-    engine: Engine,
-    parallel: Parallel,
-    layout: Layout,
-    place: HostLayout,
-    host: Host,
-    head: Host,
-    model_path: str,
-    sequences: int,
-) -> Serve:
-    """The command and environment of one host. Raises :class:`PlannerError` where the version lacks a flag that is needed."""
-    line = CommandLine(engine.version, ["vllm", "serve", model_path])
-    if place.role == HEAD:
-        _add_head(line, engine, place)
-    else:
-        line.add("--headless")
-    _add_parallel(line, engine, parallel, layout, place, head)
-    _add_eplb(line, engine, parallel)
-    _add_sizes(line, engine, sequences)
-    for name in sorted(engine.arguments):
-        line.add_given(name, engine.arguments[name])
-    return Serve(line.argv, _environment(engine, host, model_path))
-
-
-def _add_head(line: CommandLine, engine: Engine, place: HostLayout) -> None:
-    """API servers. From 0.16 an unset count means one process for every rank of the cluster, so it is always set where it exists."""
-    line.add("--host", addresses.plain(engine.host))
-    line.add("--port", engine.port)
-    if FLAGS["--api-server-count"].covers(engine.version):
-        line.add("--api-server-count", engine.api_server_count if engine.api_server_count is not None else place.local_ranks)
-    if engine.served_model_name is not None:
-        line.add("--served-model-name", engine.served_model_name)
-
-
-def _add_parallel(line: CommandLine, engine: Engine, parallel: Parallel, layout: Layout, place: HostLayout, head: Host) -> None:
-    """Placement. A start rank on the head would switch to hybrid load balancing, even 0, and make it refuse headless followers."""
-    line.add("--tensor-parallel-size", parallel.tensor)
-    if parallel.pipeline > 1:
-        line.add("--pipeline-parallel-size", parallel.pipeline)
-    if layout.data_parallel_size > 1:
-        line.add("--data-parallel-size", layout.data_parallel_size)
-        line.add("--data-parallel-size-local", place.local_ranks)
-        if place.role != HEAD:
-            line.add("--data-parallel-start-rank", place.start_rank)
-        if head.data_address is not None:
-            line.add("--data-parallel-address", addresses.plain(head.data_address))
-        line.add("--data-parallel-rpc-port", engine.rpc_port)
-    if parallel.expert:
-        line.add("--enable-expert-parallel")
-    if engine.all2all_backend is not None and engine.version >= _ALL2ALL_FLAG_SINCE:
-        line.add("--all2all-backend", engine.all2all_backend)
-
-
-def _add_eplb(line: CommandLine, engine: Engine, parallel: Parallel) -> None:
-    """Expert load balancing: one JSON element where the version takes it, flags of their own before."""
-    if not parallel.eplb:
-        return
-    line.add("--enable-eplb")
-    settings = dict(engine.eplb_config, num_redundant_experts=parallel.redundant_experts)
-    if engine.version >= _EPLB_CONFIG_SINCE:
-        line.add("--eplb-config", settings)
-        return
-    line.add("--num-redundant-experts", parallel.redundant_experts)
-    for name, flag in (("window_size", "--eplb-window-size"), ("step_interval", "--eplb-step-interval")):
-        if name in settings:
-            line.add(flag, settings[name])
-    if settings.get("log_balancedness"):
-        line.add("--eplb-log-balancedness")
-
-
-def _add_sizes(line: CommandLine, engine: Engine, sequences: int) -> None:
-    """Sizes that every rank must agree on."""
-    if engine.max_model_len is not None:
-        line.add("--max-model-len", engine.max_model_len)
-    line.add("--max-num-seqs", sequences)
-    if engine.max_num_batched_tokens is not None:
-        line.add("--max-num-batched-tokens", engine.max_num_batched_tokens)
-    if engine.gpu_memory_utilization is not None:
-        line.add("--gpu-memory-utilization", engine.gpu_memory_utilization)
-    line.add("--kv-cache-dtype", engine.kv_cache_dtype)
-    if engine.kv_cache_memory_bytes is not None:
-        line.add("--kv-cache-memory-bytes", engine.kv_cache_memory_bytes)
-
-
-def _environment(engine: Engine, host: Host, model_path: str) -> Dict[str, str]:
-    """Addresses and interfaces (the engine would otherwise ask the route to 8.8.8.8), time-outs, and the platform's own needs."""
-    found: Dict[str, str] = {"VLLM_NO_USAGE_STATS": "1"}
+def environment(engine: Engine, host: Host, model_path: str) -> dict[str, str]:
+    """Addresses and interfaces (the engine would ask the route to 8.8.8.8), time-outs, and the platform's own needs."""
+    found: dict[str, str] = {"VLLM_NO_USAGE_STATS": "1"}
     if host.data_address is not None:
         found["VLLM_HOST_IP"] = addresses.plain(host.data_address)
     if host.data_interface is not None:
@@ -244,6 +258,6 @@ def _environment(engine: Engine, host: Host, model_path: str) -> Dict[str, str]:
     return found
 
 
-def served_name(engine: Engine, model_path: Optional[str]) -> Optional[str]:
+def served_name(engine: Engine, model_path: str | None) -> str | None:
     """The model's name in API requests."""
     return engine.served_model_name or model_path

@@ -2,14 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which vLLM version knows which flag, value and environment variable.
 
-From a comparison of ``arg_utils.py``, ``serve.py``, ``cli_args.py`` and ``envs.py`` over 32 releases, 0.8.4 to 0.33.0. "0.8.4" as introduction
-means that or earlier. A flag absent here is one the planner never writes by itself.
+From a comparison of ``arg_utils.py``, ``serve.py``, ``cli_args.py`` and ``envs.py`` over 32 releases, 0.8.4 to 0.33.0.
+"0.8.4" as introduction means that or earlier. A flag absent here is one the planner never writes by itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
 
 from .versions import Version, version
 
@@ -22,9 +21,9 @@ class Lifetime:
     """The releases that know a name: from ``introduced`` until, not including, ``removed``."""
 
     introduced: Version
-    deprecated: Optional[Version] = None
-    removed: Optional[Version] = None
-    replaced_by: Optional[str] = None
+    deprecated: Version | None = None
+    removed: Version | None = None
+    replaced_by: str | None = None
 
     def covers(self, release: Version) -> bool:
         """Whether the release knows the name."""
@@ -42,7 +41,7 @@ def _since(introduced: str, deprecated: str = "", removed: str = "", replaced_by
 
 _ALWAYS = _since("0.8.4")
 
-FLAGS: Dict[str, Lifetime] = {
+FLAGS: dict[str, Lifetime] = {
     "--host": _ALWAYS,
     "--port": _ALWAYS,
     "--served-model-name": _ALWAYS,
@@ -109,7 +108,7 @@ FLAGS: Dict[str, Lifetime] = {
     "--swap-space": _since("0.8.4", "", "0.18.0"),
 }
 
-ENVIRONMENT: Dict[str, Lifetime] = {
+ENVIRONMENT: dict[str, Lifetime] = {
     "VLLM_ALL2ALL_BACKEND": _since("0.9.0", "0.11.1", "0.15.0", "--all2all-backend"),
     "VLLM_USE_DEEP_GEMM": _ALWAYS,
     "VLLM_MOE_DP_CHUNK_SIZE": _since("0.9.2", "", "0.20.0"),
@@ -123,8 +122,9 @@ ENVIRONMENT: Dict[str, Lifetime] = {
     "VLLM_RPC_TIMEOUT": _since("0.8.4", "", "0.23.0"),
 }
 
-# `deprecated` is here the release from which the value still parses but falls back to allgather_reducescatter with a warning.
-ALL2ALL_BACKENDS: Dict[str, Lifetime] = {
+# `deprecated` is here the release from which the value still parses but falls back to allgather_reducescatter with a
+# warning.
+ALL2ALL_BACKENDS: dict[str, Lifetime] = {
     "naive": _since("0.9.0", "0.19.0", "", "allgather_reducescatter"),
     "pplx": _since("0.9.0", "0.17.0", "", "allgather_reducescatter"),
     "deepep_high_throughput": _since("0.9.1"),
@@ -141,8 +141,8 @@ ALL2ALL_BACKENDS: Dict[str, Lifetime] = {
     "moonep": _since("0.31.0"),
 }
 
-# Settings of EPLB beside the number of redundant experts, and what they were called while they were flags of their own.
-EPLB_SETTINGS: Dict[str, Tuple[Lifetime, Optional[str]]] = {
+# Settings of EPLB beside the number of redundant experts, and their names while they were flags of their own.
+EPLB_SETTINGS: dict[str, tuple[Lifetime, str | None]] = {
     "window_size": (_since("0.9.2"), "--eplb-window-size"),
     "step_interval": (_since("0.9.2"), "--eplb-step-interval"),
     "log_balancedness": (_since("0.9.2"), "--eplb-log-balancedness"),
@@ -153,7 +153,18 @@ EPLB_SETTINGS: Dict[str, Tuple[Lifetime, Optional[str]]] = {
     "enable_migration_batching": (_since("0.32.0"), None),
 }
 
-KV_CACHE_DTYPES: Dict[str, Lifetime] = {
+# Bytes of one element in the KV cache; `auto` is the model's own 16 bit.
+KV_ELEMENT_BYTES = {
+    "auto": 2,
+    "bfloat16": 2,
+    "float16": 2,
+    "fp8": 1,
+    "fp8_e4m3": 1,
+    "fp8_e5m2": 1,
+    "fp8_inc": 1,
+}
+
+KV_CACHE_DTYPES: dict[str, Lifetime] = {
     "auto": _ALWAYS,
     "fp8": _ALWAYS,
     "fp8_e4m3": _ALWAYS,
@@ -164,6 +175,6 @@ KV_CACHE_DTYPES: Dict[str, Lifetime] = {
 }
 
 
-def values_at(table: Dict[str, Lifetime], release: Version) -> List[str]:
+def values_at(table: dict[str, Lifetime], release: Version) -> list[str]:
     """The names of a table that the release knows."""
     return [name for name, lifetime in table.items() if lifetime.covers(release)]

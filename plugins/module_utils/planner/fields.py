@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from .findings import Finding, error
 
@@ -14,10 +15,13 @@ _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
 
-def closest(word: str, known: Iterable[str]) -> Optional[str]:
-    """The known word most like ``word``, or ``None`` where none comes close. Dashes and underscores count as equal."""
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known word most like ``word``, or ``None`` where none comes as close as ``cutoff`` (1 is equality).
+
+    Dashes and underscores count as equal.
+    """
     by_plain = {name.lower().replace("-", "_"): name for name in known}
-    matches = difflib.get_close_matches(word.lower().replace("-", "_"), list(by_plain), n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(word.lower().replace("-", "_"), list(by_plain), n=1, cutoff=cutoff)
     return by_plain[matches[0]] if matches else None
 
 
@@ -34,15 +38,17 @@ class Section:
     ``sound`` tells whether everything read so far was usable.
     """
 
-    def __init__(self, where: str, raw: Any, known: Iterable[str], findings: List[Finding]) -> None:
+    def __init__(self, where: str, raw: Any, known: Iterable[str], findings: list[Finding]) -> None:
         self.where = where
         self._findings = findings
         self.sound = True
-        self._raw: Dict[str, Any] = {}
+        self._raw: dict[str, Any] = {}
         if raw is None:
             raw = {}
         if not isinstance(raw, Mapping):
-            self.refuse("input.not_a_mapping", f"{where} is {describe(raw)}, not a mapping", f"give {where} as a mapping")
+            self.refuse(
+                "input.not_a_mapping", f"{where} is {describe(raw)}, not a mapping", f"give {where} as a mapping"
+            )
             return
         self._raw = {str(key): value for key, value in raw.items()}
         names = list(known)
@@ -64,22 +70,30 @@ class Section:
         """How a message names the key."""
         return f"{self.where}.{key}" if self.where else key
 
-    def integer(self, key: str, default: Optional[int], minimum: int, maximum: Optional[int] = None) -> Optional[int]:
+    def integer(self, key: str, default: int | None, minimum: int, maximum: int | None = None) -> int | None:
         """A whole number, also from a decimal string (extra variables are strings). Booleans are not numbers."""
         value = self._raw.get(key)
         if value is None:
             return default
         number = _whole(value)
         if number is None:
-            self.refuse("input.not_a_number", f"{self.path(key)} is {describe(value)}, not a whole number", f"give {self.path(key)} as a whole number")
+            self.refuse(
+                "input.not_a_number",
+                f"{self.path(key)} is {describe(value)}, not a whole number",
+                f"give {self.path(key)} as a whole number",
+            )
             return default
         if number < minimum or (maximum is not None and number > maximum):
             limits = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
-            self.refuse("input.out_of_range", f"{self.path(key)} is {number}, allowed is {limits}", f"set {self.path(key)} to {limits}")
+            self.refuse(
+                "input.out_of_range",
+                f"{self.path(key)} is {number}, allowed is {limits}",
+                f"set {self.path(key)} to {limits}",
+            )
             return default
         return number
 
-    def required_integer(self, key: str, minimum: int, maximum: Optional[int] = None) -> int:
+    def required_integer(self, key: str, minimum: int, maximum: int | None = None) -> int:
         """Like :meth:`integer`, but absence is an error; answers ``minimum`` then."""
         if self._raw.get(key) is None:
             self.refuse("input.missing", f"{self.path(key)} is missing", f"set {self.path(key)}")
@@ -87,7 +101,7 @@ class Section:
         value = self.integer(key, None, minimum, maximum)
         return minimum if value is None else value
 
-    def number(self, key: str, default: Optional[float], above: float, maximum: Optional[float] = None) -> Optional[float]:
+    def number(self, key: str, default: float | None, above: float, maximum: float | None = None) -> float | None:
         """A finite number greater than ``above`` and at most ``maximum``."""
         value = self._raw.get(key)
         if value is None:
@@ -97,11 +111,19 @@ class Section:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            self.refuse("input.not_a_number", f"{self.path(key)} is {describe(value)}, not a number", f"give {self.path(key)} as a number")
+            self.refuse(
+                "input.not_a_number",
+                f"{self.path(key)} is {describe(value)}, not a number",
+                f"give {self.path(key)} as a number",
+            )
             return default
         if number <= above or (maximum is not None and number > maximum):
             limits = f"more than {above:g}" + ("" if maximum is None else f" and at most {maximum:g}")
-            self.refuse("input.out_of_range", f"{self.path(key)} is {number:g}, allowed is {limits}", f"set {self.path(key)} to {limits}")
+            self.refuse(
+                "input.out_of_range",
+                f"{self.path(key)} is {number:g}, allowed is {limits}",
+                f"set {self.path(key)} to {limits}",
+            )
             return default
         return number
 
@@ -115,31 +137,41 @@ class Section:
         word = str(value).strip().lower()
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-        self.refuse("input.not_a_boolean", f"{self.path(key)} is {describe(value)}, not true or false", f"set {self.path(key)} to true or false")
+        self.refuse(
+            "input.not_a_boolean",
+            f"{self.path(key)} is {describe(value)}, not true or false",
+            f"set {self.path(key)} to true or false",
+        )
         return default
 
-    def text(self, key: str, default: Optional[str]) -> Optional[str]:
+    def text(self, key: str, default: str | None) -> str | None:
         """A string; numbers are taken as their text."""
         value = self._raw.get(key)
         if value is None or value == "":
             return default
         if isinstance(value, (str, int, float)) and not isinstance(value, bool):
             return str(value)
-        self.refuse("input.not_text", f"{self.path(key)} is {describe(value)}, not text", f"give {self.path(key)} as text")
+        self.refuse(
+            "input.not_text", f"{self.path(key)} is {describe(value)}, not text", f"give {self.path(key)} as text"
+        )
         return default
 
-    def mapping(self, key: str) -> Dict[str, Any]:
+    def mapping(self, key: str) -> dict[str, Any]:
         """A mapping with string keys; empty where absent."""
         value = self._raw.get(key)
         if value is None:
             return {}
         if isinstance(value, Mapping):
             return {str(name): item for name, item in value.items()}
-        self.refuse("input.not_a_mapping", f"{self.path(key)} is {describe(value)}, not a mapping", f"give {self.path(key)} as a mapping")
+        self.refuse(
+            "input.not_a_mapping",
+            f"{self.path(key)} is {describe(value)}, not a mapping",
+            f"give {self.path(key)} as a mapping",
+        )
         return {}
 
 
-def _whole(value: Any) -> Optional[int]:
+def _whole(value: Any) -> int | None:
     """``value`` as a whole number, or ``None``."""
     if isinstance(value, bool):
         return None

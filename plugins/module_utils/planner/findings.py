@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Dict, Iterable, List
 
 ERROR = "error"
 WARNING = "warning"
@@ -24,7 +24,7 @@ class Finding:
     message: str
     fix: str
 
-    def as_dict(self) -> Dict[str, str]:
+    def as_dict(self) -> dict[str, str]:
         """The finding as the plan's JSON carries it."""
         return {"code": self.code, "severity": self.severity, "message": self.message, "fix": self.fix}
 
@@ -62,6 +62,6 @@ def info(code: str, message: str, fix: str) -> Finding:
     return Finding(code, INFO, message, fix)
 
 
-def errors(findings: Iterable[Finding]) -> List[Finding]:
+def errors(findings: Iterable[Finding]) -> list[Finding]:
     """Those findings that forbid carrying the plan out."""
     return [finding for finding in findings if finding.severity == ERROR]

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 from .findings import Finding, error, warning
 from .request import Host, Parallel
@@ -22,26 +23,26 @@ class HostLayout:
     role: str
     start_rank: int
     local_ranks: int
-    ranks: Tuple[int, ...]
+    ranks: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Layout:
     """The whole placement. A group of ranks is one failure domain: its ranks start, stop and fail together."""
 
-    hosts: Tuple[HostLayout, ...]
+    hosts: tuple[HostLayout, ...]
     data_parallel_size: int
     tensor_parallel_size: int
     pipeline_parallel_size: int
     expert_parallel_size: int
-    groups: Tuple[Tuple[int, ...], ...]
+    groups: tuple[tuple[int, ...], ...]
 
     @property
     def head(self) -> HostLayout:
         """The host of rank 0."""
         return self.hosts[0]
 
-    def as_dict(self) -> Dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The layout as the plan's JSON carries it."""
         found = asdict(self)
         found["hosts"] = [dict(asdict(host), ranks=list(host.ranks)) for host in self.hosts]
@@ -49,7 +50,7 @@ class Layout:
         return found
 
 
-def order_hosts(hosts: Sequence[Host], findings: List[Finding]) -> Optional[List[Host]]:
+def order_hosts(hosts: Sequence[Host], findings: list[Finding]) -> list[Host] | None:
     """The hosts in rank order: by ``node_rank`` where every host has one (0 to N-1, each once), else as they come.
 
     ``None`` after noting what is wrong. The order never depends on which hosts are alive.
@@ -60,54 +61,75 @@ def order_hosts(hosts: Sequence[Host], findings: List[Finding]) -> Optional[List
         return list(hosts) if sound else None
     if len(ranked) < len(hosts):
         missing = ", ".join(host.name for host in hosts if host.node_rank is None)
-        findings.append(error("layout.node_rank_partial", f"{len(ranked)} of {len(hosts)} hosts have node_rank; without are: {missing}", "set node_rank on every host, or on none"))
+        findings.append(
+            error(
+                "layout.node_rank_partial",
+                f"{len(ranked)} of {len(hosts)} hosts have node_rank; without are: {missing}",
+                "set node_rank on every host, or on none",
+            )
+        )
         return None
-    by_rank: Dict[int, List[str]] = {}
+    by_rank: dict[int, list[str]] = {}
     for host in ranked:
         by_rank.setdefault(host.node_rank or 0, []).append(host.name)
     for rank, names in sorted(by_rank.items()):
         if len(names) > 1:
-            findings.append(error("layout.node_rank_duplicate", f"node_rank {rank} is given to {', '.join(names)}", f"give each host its own node_rank, 0 to {len(hosts) - 1}"))
+            findings.append(
+                error(
+                    "layout.node_rank_duplicate",
+                    f"node_rank {rank} is given to {', '.join(names)}",
+                    f"give each host its own node_rank, 0 to {len(hosts) - 1}",
+                )
+            )
             sound = False
     absent = [rank for rank in range(len(hosts)) if rank not in by_rank]
     beyond = [f"{names[0]} has {rank}" for rank, names in sorted(by_rank.items()) if rank >= len(hosts)]
     if absent:
         message = f"{len(hosts)} hosts, but no host has node_rank {', '.join(map(str, absent))}"
-        findings.append(error("layout.node_rank_gap", message + (f"; {', '.join(beyond)}" if beyond else ""), f"number the hosts 0 to {len(hosts) - 1}, each once"))
+        findings.append(
+            error(
+                "layout.node_rank_gap",
+                message + (f"; {', '.join(beyond)}" if beyond else ""),
+                f"number the hosts 0 to {len(hosts) - 1}, each once",
+            )
+        )
         sound = False
     return sorted(ranked, key=lambda host: host.node_rank or 0) if sound else None
 
 
-def _names_are_unique(hosts: Sequence[Host], findings: List[Finding]) -> bool:
-    seen: Dict[str, int] = {}
+def _names_are_unique(hosts: Sequence[Host], findings: list[Finding]) -> bool:
+    seen: dict[str, int] = {}
     for host in hosts:
         seen[host.name] = seen.get(host.name, 0) + 1
     twice = sorted(name for name, count in seen.items() if count > 1)
     if twice:
-        findings.append(error("layout.duplicate_host", f"listed more than once: {', '.join(twice)}", "list every host once"))
+        findings.append(
+            error("layout.duplicate_host", f"listed more than once: {', '.join(twice)}", "list every host once")
+        )
     return not twice
 
 
-def place(hosts: Sequence[Host], gpus_per_host: int, parallel: Parallel, moe: bool, findings: List[Finding]) -> Optional[Layout]:
+def place(
+    hosts: Sequence[Host], gpus_per_host: int, parallel: Parallel, *, moe: bool, findings: list[Finding]
+) -> Layout | None:
     """Give every host, in order, its data parallel ranks; ``None`` after noting why that is impossible.
 
-    ``moe`` tells whether the model has routed experts: then its data parallel ranks take part in one another's collectives and are
-    one failure domain; a dense model's are independent.
+    ``moe`` tells whether the model has routed experts: then its data parallel ranks take part in one another's
+    collectives and are one failure domain; a dense model's are independent.
     """
     ordered = order_hosts(hosts, findings)
     if not ordered:
         return None
-    slots = _ranks_per_host(gpus_per_host, parallel, findings)
-    if slots is None:
-        return None
-    data = parallel.data if parallel.data is not None else slots * len(ordered)
-    counts = _share(data, len(ordered), slots, parallel, gpus_per_host, findings)
+    counts = _share(len(ordered), gpus_per_host, parallel, findings)
     if counts is None:
         return None
-    placed: List[HostLayout] = []
+    data = sum(counts)
+    placed: list[HostLayout] = []
     start = 0
     for host, count in zip(ordered, counts):
-        placed.append(HostLayout(host.name, FOLLOWER if placed else HEAD, start, count, tuple(range(start, start + count))))
+        placed.append(
+            HostLayout(host.name, FOLLOWER if placed else HEAD, start, count, tuple(range(start, start + count)))
+        )
         start += count
     ranks = tuple(range(data))
     return Layout(
@@ -120,37 +142,58 @@ def place(hosts: Sequence[Host], gpus_per_host: int, parallel: Parallel, moe: bo
     )
 
 
-def _ranks_per_host(gpus_per_host: int, parallel: Parallel, findings: List[Finding]) -> Optional[int]:
-    """Data parallel ranks that fit a host; a rank must not span hosts, because the engine starts each rank's workers on one."""
-    if parallel.gpus_per_rank > gpus_per_host:
+def _share(hosts: int, gpus_per_host: int, parallel: Parallel, findings: list[Finding]) -> list[int] | None:
+    """Data parallel ranks of each host: evenly where that goes, else the first hosts full.
+
+    A rank must not span hosts, because the engine starts all workers of a rank on one.
+    """
+    each = parallel.gpus_per_rank
+    slots = gpus_per_host // each
+    if slots == 0:
         findings.append(
             error(
                 "layout.rank_spans_hosts",
-                f"one rank needs tensor {parallel.tensor} x pipeline {parallel.pipeline} = {parallel.gpus_per_rank} GPUs, a host has {gpus_per_host}",
+                f"one rank needs tensor {parallel.tensor} x pipeline {parallel.pipeline} = {each} GPUs,"
+                f" a host has {gpus_per_host}",
                 f"keep tensor x pipeline at most {gpus_per_host}",
             )
         )
         return None
-    return gpus_per_host // parallel.gpus_per_rank
-
-
-def _share(data: int, hosts: int, slots: int, parallel: Parallel, gpus_per_host: int, findings: List[Finding]) -> Optional[List[int]]:
-    """Ranks of each host: evenly where that goes, else the first hosts full."""
-    each = parallel.gpus_per_rank
+    data = parallel.data if parallel.data is not None else slots * hosts
     sizes = f"tensor {parallel.tensor} x data {data} x pipeline {parallel.pipeline} = {each * data} GPUs"
     there = f"{hosts} hosts x {gpus_per_host} = {hosts * gpus_per_host}"
     best = slots * hosts
     if data > best:
-        findings.append(error("layout.too_few_gpus", f"{sizes} are needed, there are {there}", f"set parallel.data to at most {best}, or add hosts"))
+        findings.append(
+            error(
+                "layout.too_few_gpus",
+                f"{sizes} are needed, there are {there}",
+                f"set parallel.data to at most {best}, or add hosts",
+            )
+        )
         return None
     if data % hosts == 0:
         counts = [data // hosts] * hosts
     else:
         counts = [max(0, min(slots, data - slots * index)) for index in range(hosts)]
     if 0 in counts:
-        findings.append(error("layout.host_without_ranks", f"{sizes} leave {counts.count(0)} of {hosts} hosts without a rank", f"set parallel.data to {best}, or take hosts out of the group"))
+        findings.append(
+            error(
+                "layout.host_without_ranks",
+                f"{sizes} leave {counts.count(0)} of {hosts} hosts without a rank",
+                f"set parallel.data to {best}, or take hosts out of the group",
+            )
+        )
         return None
     idle = hosts * gpus_per_host - each * data
     if idle:
-        findings.append(warning("layout.idle_gpus", f"{sizes} leave {idle} of {there} idle", f"set parallel.data to {best}" if best != data else "choose tensor x pipeline that divides the GPUs of a host"))
+        findings.append(
+            warning(
+                "layout.idle_gpus",
+                f"{sizes} leave {idle} of {there} idle",
+                f"set parallel.data to {best}"
+                if best != data
+                else "choose tensor x pipeline that divides the GPUs of a host",
+            )
+        )
     return counts

@@ -8,25 +8,18 @@ Formulas and the published figures they were checked against: ``docs/planner.md`
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
+from .deployment import Deployment
+from .engine_flags import KV_ELEMENT_BYTES
+from .findings import Finding, error, warning
 from .hardware import GIB
-from .model import MOE_LAYER, TENSOR, Component, Model, pipeline_stages
-from .request import Engine, Parallel
+from .model import MOE_LAYER, TENSOR, Component
+from .request import Engine
 from .versions import version
 
 # Since 0.20.0 vLLM takes 0.92 of the device unless told otherwise, before that 0.9.
 _NEW_UTILISATION_SINCE = version("0.20.0")
-
-KV_ELEMENT_BYTES = {
-    "auto": 2,
-    "bfloat16": 2,
-    "float16": 2,
-    "fp8": 1,
-    "fp8_e4m3": 1,
-    "fp8_e5m2": 1,
-    "fp8_inc": 1,
-}
 
 
 @dataclass(frozen=True)
@@ -39,24 +32,29 @@ class Overhead:
     reason: str
 
 
-_CPU = Overhead(
-    int(0.6 * GIB),
-    int(0.9 * GIB),
-    int(1.2 * GIB),
-    "a CPU rank's process takes 0.9 GiB beside weights and KV cache (seen with 32 ranks of vLLM 0.32.0)",
+def _overhead(low: float, likely: float, high: float, reason: str) -> Overhead:
+    """From GiB."""
+    return Overhead(int(low * GIB), int(likely * GIB), int(high * GIB), reason)
+
+
+_CPU = _overhead(
+    0.6, 0.9, 1.2, "a CPU rank's process took 0.9 GiB beside weights and KV cache (32 ranks of vLLM 0.32.0 on the lab)"
 )
-_TENSOR_ONLY = Overhead(
-    int(2.8 * GIB),
-    int(6.0 * GIB),
-    int(8.0 * GIB),
-    "vLLM 0.11 to 0.20 logs at TP=8 on H200 leave 2.8 to 7.4 GiB between budget, weights and KV cache",
+_ONE_REPLICA = _overhead(
+    2.8, 6.0, 8.0, "vLLM 0.11 to 0.20 logs at TP=8 on H200 leave 2.8 to 7.4 GiB between budget, weights and KV cache"
 )
-_DATA_AND_EXPERT = Overhead(
-    int(5.0 * GIB),
-    int(13.0 * GIB),
-    int(20.0 * GIB),
-    "context, NCCL, CUDA graphs and all-to-all buffers: published DP+EP figures are 14 GB at EP=8 and 20 GB at EP=16; no log of EP=32 is known",
+# Data parallel ranks with experts spread over them, by the largest expert parallel size each row is for. The high
+# figure is what is published (14 GB at EP=8, 20 GB at EP=16, single charts, budget assumed), the low one the least seen
+# without expert parallelism of a comparable service, and the likely one lies between. At EP=32 there is no log at all.
+_EXPERT_REASON = (
+    "context, NCCL, CUDA graphs, activations and all-to-all buffers: a published DP+EP chart has 14 GB at EP=8 and"
+    " 20 GB at EP=16"
 )
+_DATA_AND_EXPERT = (
+    (8, _overhead(5.0, 9.0, 13.1, _EXPERT_REASON)),
+    (16, _overhead(5.0, 12.0, 18.7, _EXPERT_REASON)),
+)
+_WIDE_EXPERT = _overhead(5.0, 13.0, 20.0, _EXPERT_REASON)
 
 
 @dataclass(frozen=True)
@@ -78,12 +76,12 @@ class Memory:
     """The fullest rank's memory; bytes unless named otherwise. ``fits`` judges with the high overhead."""
 
     weights_bytes: int
-    weights: Dict[str, int]
+    weights: dict[str, int]
     kv_bytes_per_token: int
     kv_cache_tokens: int
     kv_cache_bytes: int
     overhead_bytes: int
-    overhead_range_bytes: Dict[str, int]
+    overhead_range_bytes: dict[str, int]
     overhead_reason: str
     usable_bytes: int
     budget_bytes: int
@@ -95,7 +93,7 @@ class Memory:
     experts_per_layer: int
     pipeline_stage: int
 
-    def as_dict(self) -> Dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The budget as the plan's JSON carries it, under ``memory.per_rank``."""
         return asdict(self)
 
@@ -107,76 +105,70 @@ def utilisation(engine: Engine) -> float:
     return 0.92 if engine.version >= _NEW_UTILISATION_SINCE else 0.9
 
 
-def experts_per_rank(model: Model, parallel: Parallel, data: int) -> int:
-    """Experts of one MoE layer on the fullest rank. Without expert parallelism every rank has a slice of each."""
-    if not parallel.expert:
-        return model.experts
-    return -(-(model.experts + parallel.redundant_experts) // parallel.expert_parallel_size(data))
-
-
-def weights_of_stage(model: Model, precision: str, parallel: Parallel, data: int, stage: int) -> Weights:
+def weights_of_stage(case: Deployment, stage: int) -> Weights:
     """Weights of one rank in pipeline stage ``stage``.
 
-    Routed experts are spread over the expert parallel ranks (without expert parallelism vLLM slices each over tensor x data ranks);
-    q_b, kv_b, o, MLPs, embedding and head over the tensor ranks; q_a, kv_a, norms and router are whole on every rank.
+    Routed experts are spread over the expert parallel ranks (without expert parallelism vLLM slices each over tensor x
+    data ranks); q_b, kv_b, o, MLPs, embedding and head over the tensor ranks; q_a, kv_a, norms and router are whole on
+    every rank.
     """
-    sizes = pipeline_stages(len(model.layers), parallel.pipeline)
-    first = sum(sizes[:stage])
-    layers = model.layers[first : first + sizes[stage]]
-    components: List[Component] = list(model.before) if stage == 0 else []
-    if stage == parallel.pipeline - 1:
+    model, tensor = case.model, case.parallel.tensor
+    layers = case.stage_layers(stage)
+    components: list[Component] = list(model.before) if stage == 0 else []
+    if stage == case.parallel.pipeline - 1:
         components.extend(model.after)
         if model.tied_embeddings and stage:
             components.extend(model.before)
     for kind in layers:
-        components.extend(model.replicated_components(kind))
-    tensor = parallel.tensor
-    other = sum(-(-component.bytes(precision) // (tensor if component.sharding == TENSOR else 1)) for component in components)
+        components.extend(model.layer(kind))
+    other = sum(-(-item.bytes(case.precision) // (tensor if item.sharding == TENSOR else 1)) for item in components)
     routed = 0
     if model.expert is not None:
-        slices = 1 if parallel.expert else tensor * data
-        routed = layers.count(MOE_LAYER) * experts_per_rank(model, parallel, data) * model.expert.bytes(precision) // slices
+        experts = layers.count(MOE_LAYER) * case.experts_on_fullest_rank * model.expert.bytes(case.precision)
+        routed = experts if case.parallel.expert else -(-experts // (tensor * case.data))
     return Weights(routed, other, 2 * model.mla_copy_parameters * len(layers) // tensor)
 
 
-def kv_bytes_per_token(model: Model, engine: Engine, parallel: Parallel, stage: int) -> int:
+def kv_bytes_per_token(case: Deployment, stage: int) -> int:
     """KV cache bytes of one token on one rank of the stage; 70,272 for DeepSeek-V3 in BF16 on one stage."""
-    layers = pipeline_stages(len(model.layers), parallel.pipeline)[stage]
-    return layers * model.kv.bytes_per_token_and_layer(KV_ELEMENT_BYTES[engine.kv_cache_dtype], parallel.tensor)
+    element = KV_ELEMENT_BYTES[case.engine.kv_cache_dtype]
+    return len(case.stage_layers(stage)) * case.model.kv.bytes_per_token_and_layer(element, case.parallel.tensor)
 
 
-def overhead(model: Model, engine: Engine, parallel: Parallel, data: int) -> Overhead:
-    """The overhead expected of a rank. The engine's logs give no cleaner split, so this is a range with its evidence."""
-    if engine.platform == "cpu":
+def overhead(case: Deployment) -> Overhead:
+    """The overhead expected of a rank: a range with its evidence, since engines' logs give no cleaner split."""
+    if case.engine.platform == "cpu":
         return _CPU
-    return _DATA_AND_EXPERT if model.experts and data > 1 else _TENSOR_ONLY
+    if not case.model.experts or case.data == 1:
+        return _ONE_REPLICA
+    size = case.parallel.tensor * case.data
+    return next((row for largest, row in _DATA_AND_EXPERT if size <= largest), _WIDE_EXPERT)
 
 
-def budget(
-    model: Model,
-    precision: str,
-    parallel: Parallel,
-    data: int,
-    engine: Engine,
-    sessions: int,
-    usable_bytes: int,
-) -> Memory:
-    """Memory of the fullest rank: the one with most sessions, most experts and, with pipeline stages, most of everything.
+def budget(case: Deployment, usable_bytes: int) -> Memory:
+    """Memory of the fullest rank: the one with most sessions, most experts and, of several stages, most of both
+    together.
 
     ``usable_bytes`` is what torch reports as the device's total, before the utilisation factor.
     """
-    sessions_here = -(-sessions // data)
-    context = engine.max_model_len if engine.max_model_len is not None else model.max_length or 0
-    tokens = sessions_here * context
-    stage, weights, per_token = _fullest_stage(model, precision, parallel, data, engine, tokens)
-    extra = overhead(model, engine, parallel, data)
-    limit = int(utilisation(engine) * usable_bytes)
+    sessions = case.sessions_on_fullest_rank
+    tokens = sessions * case.context
+    stage, weights, per_token = _fullest_stage(case, tokens)
+    extra = overhead(case)
+    limit = int(utilisation(case.engine) * usable_bytes)
     need = tokens * per_token
     headroom = limit - weights.total - need - extra.high
-    capacity = _kv_capacity(engine, limit - weights.total - extra.high)
+    # Told how many bytes to take for the KV cache, the engine takes them and ignores the utilisation.
+    capacity = case.engine.kv_cache_memory_bytes
+    if capacity is None:
+        capacity = max(0, limit - weights.total - extra.high)
     return Memory(
         weights_bytes=weights.total,
-        weights={"routed_experts_bytes": weights.routed_experts, "other_bytes": weights.other, "mla_copy_bytes": weights.mla_copy},
+        weights={
+            "routed_experts_bytes": weights.routed_experts,
+            "other_bytes": weights.other,
+            "mla_copy_bytes": weights.mla_copy,
+        },
         kv_bytes_per_token=per_token,
         kv_cache_tokens=tokens,
         kv_cache_bytes=need,
@@ -189,28 +181,89 @@ def budget(
         fits=headroom >= 0,
         kv_capacity_bytes=capacity,
         kv_capacity_tokens=capacity // per_token,
-        sessions=sessions_here,
-        experts_per_layer=experts_per_rank(model, parallel, data),
+        sessions=sessions,
+        experts_per_layer=case.experts_on_fullest_rank,
         pipeline_stage=stage,
     )
 
 
-def _kv_capacity(engine: Engine, left: int) -> int:
-    """What the engine gives to the KV cache: what is left, or exactly what it was told to (it then ignores the utilisation)."""
-    return engine.kv_cache_memory_bytes if engine.kv_cache_memory_bytes is not None else max(0, left)
-
-
-def _fullest_stage(model: Model, precision: str, parallel: Parallel, data: int, engine: Engine, tokens: int) -> Tuple[int, Weights, int]:
-    best: Optional[Tuple[int, Weights, int]] = None
-    for stage in range(parallel.pipeline):
-        weights = weights_of_stage(model, precision, parallel, data, stage)
-        per_token = kv_bytes_per_token(model, engine, parallel, stage)
-        if best is None or weights.total + tokens * per_token > best[1].total + tokens * best[2]:
-            best = (stage, weights, per_token)
-    assert best is not None  # there is always a stage 0
-    return best
+def _fullest_stage(case: Deployment, tokens: int) -> tuple[int, Weights, int]:
+    """The pipeline stage whose ranks need most, its weights and its KV cache bytes a token."""
+    stages = [
+        (stage, weights_of_stage(case, stage), kv_bytes_per_token(case, stage))
+        for stage in range(case.parallel.pipeline)
+    ]
+    return max(stages, key=lambda found: found[1].total + tokens * found[2])
 
 
 def gib(value: int) -> str:
     """Bytes as GiB for a message."""
     return f"{value / GIB:.2f} GiB"
+
+
+def check_memory(case: Deployment, memory: Memory, device: str) -> list[Finding]:
+    """Whether the fullest rank fits, with the whole sum in the message when it does not."""
+    found: list[Finding] = []
+    need = f"{memory.sessions} sessions x {case.context} tokens"
+    if not memory.fits:
+        budgeted = f"{gib(memory.budget_bytes)} ({utilisation(case.engine):g} of {gib(memory.usable_bytes)})"
+        found.append(
+            error(
+                "memory.does_not_fit",
+                f"the fullest rank does not fit its {device}: budget {budgeted}"
+                f" - weights {gib(memory.weights_bytes)} ({case.precision}, {memory.experts_per_layer} experts a layer)"
+                f" - KV cache {gib(memory.kv_cache_bytes)} ({need})"
+                f" - overhead {gib(memory.overhead_bytes)} (high estimate) = {gib(memory.headroom_bytes)}",
+                _fix(case, memory),
+            )
+        )
+    found.extend(_check_given_kv_cache(case, memory, need))
+    limit = case.engine.max_num_seqs
+    if limit is not None and limit < memory.sessions:
+        found.append(
+            warning(
+                "engine.max_num_seqs",
+                f"engine.max_num_seqs {limit} (a rank) is less than the {memory.sessions} sessions of the fullest rank:"
+                " the others wait",
+                f"set engine.max_num_seqs to {memory.sessions} or more",
+            )
+        )
+    return found
+
+
+def _check_given_kv_cache(case: Deployment, memory: Memory, need: str) -> list[Finding]:
+    """A KV cache whose size was given must hold the workload, and must fit beside everything else."""
+    given = case.engine.kv_cache_memory_bytes
+    if given is None:
+        return []
+    if memory.kv_cache_bytes > given:
+        return [
+            error(
+                "memory.kv_cache_too_small",
+                f"engine.kv_cache_memory_bytes {given} ({gib(given)}) is less than the {memory.kv_cache_bytes}"
+                f" ({gib(memory.kv_cache_bytes)}) that {need} need on the fullest rank",
+                f"set it to at least {memory.kv_cache_bytes}, or lower workload.sessions or engine.max_model_len",
+            )
+        ]
+    total = memory.weights_bytes + given + memory.overhead_bytes
+    if memory.fits and total > memory.usable_bytes:
+        return [
+            error(
+                "memory.kv_cache_too_large",
+                f"engine.kv_cache_memory_bytes {gib(given)} + weights {gib(memory.weights_bytes)} + overhead"
+                f" {gib(memory.overhead_bytes)} (high estimate) = {gib(total)} of {gib(memory.usable_bytes)}",
+                f"set it to at most {memory.usable_bytes - memory.weights_bytes - memory.overhead_bytes}",
+            )
+        ]
+    return []
+
+
+def _fix(case: Deployment, memory: Memory) -> str:
+    left = max(0, memory.budget_bytes - memory.weights_bytes - memory.overhead_bytes)
+    longest = left // memory.kv_bytes_per_token // memory.sessions
+    if longest:
+        lower = f"lower engine.max_model_len to at most {longest} or workload.sessions"
+        return f"{lower}, or use an FP8 KV cache or more ranks"
+    if case.precision != "fp8":
+        return "use FP8 weights, more ranks or larger devices"
+    return "use more ranks or larger devices"

@@ -8,7 +8,6 @@ The formulas are the architectures' own; ``docs/planner.md`` lists the published
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
 
 # How a component is divided among the ranks of one model replica.
 TENSOR = "tensor"  # split over the tensor parallel ranks
@@ -29,7 +28,7 @@ PRECISIONS = ("bf16", "fp8")
 
 @dataclass(frozen=True)
 class Component:
-    """One tensor, or several alike, of one layer: ``parameters`` scalars, ``scale_blocks`` FP8 scales when quantised."""
+    """One tensor of a layer, or several alike: ``parameters`` scalars, ``scale_blocks`` FP8 scales when quantised."""
 
     name: str
     parameters: int
@@ -59,7 +58,7 @@ def plain(name: str, parameters: int, sharding: str = REPLICATED, storage: str =
 
 @dataclass(frozen=True)
 class KvCache:
-    """The cache's width per layer and token. ``latent`` marks MLA: one latent for all heads, whole on every tensor rank.
+    """The cache's width per layer and token. ``latent`` marks MLA: one latent for all heads, whole on every rank.
 
     ``width`` counts elements of the cache's dtype for one KV head (K and V together; for MLA the whole latent);
     ``fixed_bytes`` are bytes beside it whatever the dtype (DeepSeek-V3.2's indexer keys: 128 FP8 + one FP32 scale).
@@ -78,24 +77,24 @@ class KvCache:
 
 @dataclass(frozen=True)
 class Model:
-    """A model's shape. Layer ``i`` consists of ``attention`` and of ``dense_ffn`` or ``moe_ffn`` plus the routed experts."""
+    """A model's shape. A layer is ``attention`` with ``dense_ffn``, or with ``moe_ffn`` and the routed experts."""
 
     name: str
     kind: str
-    repository: Optional[str]
+    repository: str | None
     checkpoint_precision: str
     hidden_size: int
     heads: int
-    max_length: Optional[int]
+    max_length: int | None
     experts: int
     experts_per_token: int
-    layers: Tuple[str, ...]
-    before: Tuple[Component, ...]
-    after: Tuple[Component, ...]
-    attention: Tuple[Component, ...]
-    dense_ffn: Tuple[Component, ...]
-    moe_ffn: Tuple[Component, ...]
-    expert: Optional[Component]
+    layers: tuple[str, ...]
+    before: tuple[Component, ...]
+    after: tuple[Component, ...]
+    attention: tuple[Component, ...]
+    dense_ffn: tuple[Component, ...]
+    moe_ffn: tuple[Component, ...]
+    expert: Component | None
     kv: KvCache
     mla_copy_parameters: int  # per layer: the absorbed W_UK and W_UV that vLLM >= 0.8 keeps in BF16 beside kv_b_proj
     tied_embeddings: bool = False
@@ -105,13 +104,13 @@ class Model:
         """How many layers have routed experts."""
         return self.layers.count(MOE_LAYER)
 
-    def replicated_components(self, kind: str) -> Tuple[Component, ...]:
+    def layer(self, kind: str) -> tuple[Component, ...]:
         """A layer's components without its routed experts."""
         return self.attention + (self.moe_ffn if kind == MOE_LAYER else self.dense_ffn)
 
-    def parameters_by_component(self) -> Dict[str, int]:
+    def parameters_by_component(self) -> dict[str, int]:
         """Scalars of the main model (no multi-token-prediction layer) by component name."""
-        totals: Dict[str, int] = {}
+        totals: dict[str, int] = {}
         for component in self._every_component():
             totals[component.name] = totals.get(component.name, 0) + component.parameters
         return totals
@@ -129,20 +128,21 @@ class Model:
         """Bytes of the main model's tensors on disk."""
         return sum(component.bytes(precision) for component in self._every_component())
 
-    def _every_component(self) -> List[Component]:
+    def _every_component(self) -> list[Component]:
         found = list(self.before)
         for kind in self.layers:
-            found.extend(self.replicated_components(kind))
+            found.extend(self.layer(kind))
             if kind == MOE_LAYER and self.expert is not None:
                 found.extend([self.expert] * self.experts)
         found.extend(self.after)
         return found
 
 
-def pipeline_stages(layers: int, stages: int) -> List[int]:
+def pipeline_stages(layers: int, stages: int) -> list[int]:
     """Layers of each pipeline stage, as vLLM divides them (``distributed.utils.get_pp_indices``).
 
-    What is left over goes one each to the last stages but the very last, which has the head; 61 layers over 4 stages are 15, 15, 16, 15.
+    What is left over goes one each to the last stages but the very last, which has the head: 61 layers over 4 stages
+    are 15, 15, 16, 15.
     """
     sizes = [layers // stages] * stages
     for position in range(2, layers % stages + 2):

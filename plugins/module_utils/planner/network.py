@@ -4,68 +4,68 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
-
+from .deployment import Deployment
 from .findings import Finding, warning
-from .layout import Layout
 from .memory import weights_of_stage
 from .model import Model
-from .request import Request
+from .request import Cluster
 
-# All-gather with FP8 dispatch (vLLM 0.19.1): a scale of 4 bytes for every 128 values, and about 64 bytes of routing a token.
+# All-gather with FP8 dispatch (vLLM 0.19.1): a scale of 4 bytes for every 128 values, and about 64 bytes of routing a
+# token.
 _FP8_SCALE_GROUP = 128
 _ROUTING_BYTES = 64
 
 
 def allgather_bytes_per_token(model: Model, precision: str, ranks: int) -> float:
-    """Bytes through one host's port, one direction, for each token of the cluster: all-gather out, reduce-scatter back, every MoE layer.
+    """Bytes through one host's ports, one direction, for each token of the cluster, over all MoE layers.
 
-    A ring over ``ranks`` ranks carries (ranks - 1) / ranks of everything; 1.224 MB for DeepSeek-V3 in FP8 over 32, 1.611 MB in BF16.
+    All-gather out and reduce-scatter back; a ring over ``ranks`` ranks carries (ranks - 1) / ranks of everything. For
+    DeepSeek-V3 over 32 ranks 1.224 MB with FP8 dispatch and 1.611 MB with BF16.
     """
     back = 2 * model.hidden_size
+    out = back
     if precision == "fp8":
         out = model.hidden_size + 4 * model.hidden_size // _FP8_SCALE_GROUP + _ROUTING_BYTES
-    else:
-        out = 2 * model.hidden_size
     return (out + back) * (ranks - 1) / ranks * model.moe_layers
 
 
-def network_tokens_per_s(request: Request, layout: Layout) -> Optional[float]:
-    """The ceiling that the hosts' ports set on the cluster's tokens/s (prompt and generated together); ``None`` where none applies or is known."""
-    model, precision, cluster = request.model, request.precision, request.cluster
-    if model is None or precision is None or cluster.nic_gbit_s is None or len(layout.hosts) < 2 or layout.expert_parallel_size < 2 or not model.moe_layers:
+def network_tokens_per_s(case: Deployment, cluster: Cluster) -> float | None:
+    """The ceiling the hosts' ports set on the cluster's tokens/s, prompt and generated together.
+
+    ``None`` where there is none (one host, no experts to reach on another) or the ports' speed is unknown.
+    """
+    spread = len(cluster.hosts) > 1 and case.expert_parallel_size > 1 and case.model.moe_layers > 0
+    if not spread or cluster.nic_gbit_s is None:
         return None
     bytes_per_s = cluster.nic_gbit_s * cluster.nics_per_host * 1e9 / 8
-    return bytes_per_s / allgather_bytes_per_token(model, precision, layout.expert_parallel_size)
+    return bytes_per_s / allgather_bytes_per_token(case.model, case.precision, case.expert_parallel_size)
 
 
-def check_network(request: Request, layout: Layout) -> List[Finding]:
+def weights_tokens_per_s(case: Deployment, memory_bytes_per_s: float) -> float:
+    """The ceiling the devices' memory sets on generated tokens/s.
+
+    Every step reads a rank's weights once and gives each session one token; with 200 sessions nearly every expert is
+    touched.
+    """
+    return case.sessions * memory_bytes_per_s / weights_of_stage(case, 0).total
+
+
+def check_network(case: Deployment, cluster: Cluster) -> list[Finding]:
     """Say so when the ports between the hosts, not the devices, bound the service."""
-    ceiling = network_tokens_per_s(request, layout)
-    model, precision, cluster = request.model, request.precision, request.cluster
-    if ceiling is None or model is None or precision is None or request.sessions is None or cluster.gpu is None:
+    ceiling = network_tokens_per_s(case, cluster)
+    if ceiling is None or cluster.gpu is None or cluster.gpu.memory_bytes_per_s is None:
         return []
-    if cluster.gpu.memory_bytes_per_s is None:
+    devices = weights_tokens_per_s(case, cluster.gpu.memory_bytes_per_s)
+    if ceiling >= devices:
         return []
-    each = allgather_bytes_per_token(model, precision, layout.expert_parallel_size)
-    hbm = _weights_bound(request, layout)
-    if hbm is None or ceiling >= hbm:
-        return []
+    each = allgather_bytes_per_token(case.model, case.precision, case.expert_parallel_size)
+    ports = f"{cluster.nics_per_host} x {cluster.nic_gbit_s:g} Gb/s"
     return [
         warning(
             "network.bound",
-            f"expert parallelism over {len(layout.hosts)} hosts is network bound: {each / 1e6:.3f} MB a token through each host's "
-            f"{cluster.nics_per_host} x {cluster.nic_gbit_s:g} Gb/s allow at most {ceiling:,.0f} tokens/s in all (prompt and generated together); "
-            f"reading the weights allows {hbm:,.0f}",
+            f"expert parallelism over {len(cluster.hosts)} hosts is network bound: {each / 1e6:.3f} MB a token"
+            f" (all-gather, {case.model.moe_layers} layers) through each host's {ports} allow at most {ceiling:,.0f}"
+            f" tokens/s in all, prompt and generated together; reading the weights allows {devices:,.0f}",
             "keep expert parallelism inside a host, or use faster or more ports",
         )
     ]
-
-
-def _weights_bound(request: Request, layout: Layout) -> Optional[float]:
-    """Tokens/s when every step reads a rank's weights once and serves one token of every session: the devices' memory bound."""
-    model, precision, parallel, gpu = request.model, request.precision, request.parallel, request.cluster.gpu
-    if model is None or precision is None or parallel is None or gpu is None or gpu.memory_bytes_per_s is None or request.sessions is None:
-        return None
-    weights = weights_of_stage(model, precision, parallel, layout.data_parallel_size, 0)
-    return request.sessions * gpu.memory_bytes_per_s / weights.total

@@ -5,17 +5,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from . import addresses
 from .checks import check_addresses, check_engine, check_parallel
-from .engine import Serve, max_num_seqs, serve_host, served_name
-from .findings import Finding, PlannerError, error, errors, warning
+from .deployment import Deployment
+from .engine import Launch, Serve, served_name
+from .findings import Finding, PlannerError, error, errors
 from .inventory_sources import scan
 from .layout import Layout, place
-from .memory import Memory, budget, gib, utilisation
+from .memory import Memory, budget, check_memory
 from .network import check_network
 from .request import Host, Request, read_request
+
+# What a wrong number of hosts does not explain away: ranks and names are each host's own.
+_OWN_TO_HOSTS = ("layout.node_rank", "layout.duplicate_host")
 
 
 @dataclass(frozen=True)
@@ -23,17 +27,17 @@ class Plan:
     """A plan; parts that could not be made are ``None`` or empty and have an ``error`` finding."""
 
     request: Request
-    layout: Optional[Layout]
-    memory: Optional[Memory]
-    serve: Dict[str, Serve]
-    findings: Tuple[Finding, ...]
+    layout: Layout | None
+    memory: Memory | None
+    serve: dict[str, Serve]
+    findings: tuple[Finding, ...]
 
     @property
-    def errors(self) -> List[Finding]:
+    def errors(self) -> list[Finding]:
         """What forbids carrying the plan out."""
         return errors(self.findings)
 
-    def as_dict(self) -> Dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The plan as JSON-like data, the structure of ``artifacts/plan.json``."""
         engine = self.request.engine
         return {
@@ -41,11 +45,13 @@ class Plan:
             "memory": {"per_rank": self.memory.as_dict()} if self.memory else None,
             "serve": {name: serve.as_dict() for name, serve in self.serve.items()},
             "service": self._service(),
-            "engine": {"name": engine.name, "version": str(engine.version), "platform": engine.platform} if engine else None,
+            "engine": {"name": engine.name, "version": str(engine.version), "platform": engine.platform}
+            if engine
+            else None,
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
-    def _service(self) -> Optional[Dict[str, Any]]:
+    def _service(self) -> dict[str, Any] | None:
         """Where the service answers: the API on the head, and the handshake of the engines."""
         engine = self.request.engine
         if engine is None or self.layout is None:
@@ -66,119 +72,98 @@ class Plan:
 
 
 def make_plan(raw: Any) -> Plan:
-    """Plan from the module's input. Never raises for a wrong input: what is wrong is in the findings, the most fundamental first.
+    """Plan from the module's input. Never raises for a wrong input: what is wrong is in the findings, the most
+    fundamental first.
 
-    A defect of the inventory makes the number of hosts meaningless, so findings that only follow from it (sizes that then don't fit) are
-    left out; they come back, if they are real, once the inventory is right.
+    A defect of the inventory makes the number of hosts meaningless, so findings that only follow from it (sizes that
+    then don't fit) are left out; they come back, if they are real, once the inventory is right.
     """
-    read: List[Finding] = []
+    read: list[Finding] = []
     request = read_request(raw, read)
-    inventory = scan(request.inventory.sources, request.inventory.group, [host.name for host in request.cluster.hosts]) if request.inventory else []
-    hosts_known = request.cluster.sound and bool(request.cluster.hosts) and not errors(inventory)
-    placed: List[Finding] = []
+    hosts, engine = request.cluster.hosts, request.engine
+    findings: list[Finding] = []
+    if request.inventory is not None:
+        findings.extend(scan(request.inventory.sources, request.inventory.group, [host.name for host in hosts]))
+    hosts_known = request.cluster.sound and bool(hosts) and not errors(findings)
+    findings.extend(read)
+    placed: list[Finding] = []
     layout = _layout(request, placed)
-    ranks = [finding for finding in placed if finding.code.startswith(("layout.node_rank", "layout.duplicate_host"))]
-    parts = list(inventory) + read + (placed if hosts_known else ranks)
-    parts.extend(check_addresses(request.cluster.hosts, request.engine.platform if request.engine else "cuda"))
-    if request.engine is not None:
-        parts.extend(check_engine(request.engine, len(request.cluster.hosts), request.model))
-    if layout is None:
-        return Plan(request, None, None, {}, tuple(parts))
-    sized: List[Finding] = []
-    memory = _memory(request, layout.data_parallel_size, sized)
-    if request.parallel is not None and request.engine is not None:
-        sized.extend(check_parallel(request.parallel, layout.data_parallel_size, request.model, request.engine))
-    sized.extend(check_network(request, layout))
-    serve = _serve(request, layout, memory, sized)
-    return Plan(request, layout, memory, serve, tuple(parts + sized if hosts_known else parts))
+    findings.extend(item for item in placed if hosts_known or item.code.startswith(_OWN_TO_HOSTS))
+    findings.extend(check_addresses(hosts))
+    if engine is not None:
+        findings.extend(check_engine(engine, len(hosts), request.model))
+    sized: list[Finding] = []
+    case = deployment(request, layout.data_parallel_size, sized) if layout is not None else None
+    if layout is None or case is None:
+        return Plan(request, layout, None, {}, tuple(findings + sized if hosts_known else findings))
+    sized.extend(check_parallel(case))
+    memory = None
+    if request.cluster.gpu is not None:
+        memory = budget(case, request.cluster.gpu.memory_bytes)
+        sized.extend(check_memory(case, memory, request.cluster.gpu.name))
+    sized.extend(check_network(case, request.cluster))
+    if hosts_known:
+        findings.extend(sized)
+    serve = _serve(case, layout, request, findings)
+    return Plan(request, layout, memory, serve, tuple(findings))
 
 
 def make_memory(raw: Any) -> Memory:
-    """The memory budget alone. It needs no sound hosts, only their number; raises :class:`PlannerError` where its own input is wrong."""
-    read: List[Finding] = []
+    """The memory budget alone. Hosts only count here; raises :class:`PlannerError` where the input does not say what is
+    needed.
+    """
+    read: list[Finding] = []
     request = read_request(raw, read)
-    parallel = request.parallel
-    data = None
-    if parallel is not None:
-        total = len(request.cluster.hosts) * request.cluster.gpus_per_host
-        data = parallel.data if parallel.data is not None else max(1, total // parallel.gpus_per_rank)
-    memory = _memory(request, data, read) if data is not None else None
-    if memory is None:
-        problems = errors(read)
-        raise PlannerError(problems[0].code, "memory_budget", "; ".join(str(problem) for problem in problems), problems[0].fix)
-    return memory
+    case, gpu = None, request.cluster.gpu
+    if request.parallel is not None:
+        there = len(request.cluster.hosts) * request.cluster.gpus_per_host
+        case = deployment(request, request.parallel.data or max(1, there // request.parallel.gpus_per_rank), read)
+    problems = errors(read)
+    if problems or case is None or gpu is None:
+        first = problems[0]
+        raise PlannerError(first.code, "memory_budget", "; ".join(str(problem) for problem in problems), first.fix)
+    return budget(case, gpu.memory_bytes)
+
+
+def deployment(request: Request, data: int, findings: list[Finding]) -> Deployment | None:
+    """The parts of a request that sizes depend on, with ``data`` ranks; ``None`` where one is missing or makes no
+    sense.
+    """
+    model, precision, parallel, engine = request.model, request.precision, request.parallel, request.engine
+    if model is None or precision is None or parallel is None or engine is None or request.sessions is None:
+        return None
+    if parallel.pipeline > len(model.layers):
+        findings.append(
+            error(
+                "parallel.stages",
+                f"pipeline {parallel.pipeline} is more than the {len(model.layers)} layers of {model.name}",
+                "choose fewer stages",
+            )
+        )
+        return None
+    return Deployment(model, precision, parallel, data, engine, request.sessions)
 
 
 def _host(request: Request, name: str) -> Host:
     return next(host for host in request.cluster.hosts if host.name == name)
 
 
-def _layout(request: Request, findings: List[Finding]) -> Optional[Layout]:
+def _layout(request: Request, findings: list[Finding]) -> Layout | None:
     if request.parallel is None or not request.cluster.hosts:
         return None
     moe = request.model is None or request.model.experts > 0
-    return place(request.cluster.hosts, request.cluster.gpus_per_host, request.parallel, moe, findings)
+    return place(request.cluster.hosts, request.cluster.gpus_per_host, request.parallel, moe=moe, findings=findings)
 
 
-def _memory(request: Request, data: int, findings: List[Finding]) -> Optional[Memory]:
-    """The fullest rank's memory, and whether it fits."""
-    model, precision, parallel, engine = request.model, request.precision, request.parallel, request.engine
-    gpu, sessions = request.cluster.gpu, request.sessions
-    if model is None or precision is None or parallel is None or engine is None or gpu is None or sessions is None:
-        return None
-    if parallel.pipeline > len(model.layers):
-        return None
-    try:
-        memory = budget(model, precision, parallel, data, engine, sessions, gpu.memory_bytes)
-    except PlannerError as problem:
-        findings.append(problem.finding())
-        return None
-    shares = (
-        f"budget {gib(memory.budget_bytes)} ({utilisation(engine):g} of {gib(memory.usable_bytes)}) - weights {gib(memory.weights_bytes)} ({precision})"
-        f" - KV cache {gib(memory.kv_cache_bytes)} ({memory.sessions} sessions x {memory.kv_cache_tokens // memory.sessions} tokens)"
-        f" - overhead {gib(memory.overhead_bytes)} (high estimate) = {gib(memory.headroom_bytes)}"
-    )
-    if not memory.fits:
-        findings.append(error("memory.does_not_fit", f"the fullest rank does not fit its {gpu.name}: {shares}", _memory_fix(precision, memory)))
-    if engine.kv_cache_memory_bytes is not None and memory.kv_cache_bytes > engine.kv_cache_memory_bytes:
-        findings.append(
-            error(
-                "memory.kv_cache_too_small",
-                f"engine.kv_cache_memory_bytes {gib(engine.kv_cache_memory_bytes)} is less than the {gib(memory.kv_cache_bytes)} that"
-                f" {memory.sessions} sessions x {memory.kv_cache_tokens // memory.sessions} tokens need on the fullest rank",
-                f"set it to at least {memory.kv_cache_bytes}, or lower workload.sessions or engine.max_model_len",
-            )
-        )
-    if engine.max_num_seqs is not None and engine.max_num_seqs < memory.sessions:
-        findings.append(
-            warning(
-                "engine.max_num_seqs",
-                f"engine.max_num_seqs {engine.max_num_seqs} a rank is less than the {memory.sessions} sessions of the fullest rank: the others wait",
-                f"set engine.max_num_seqs to {memory.sessions} or more",
-            )
-        )
-    return memory
-
-
-def _memory_fix(precision: str, memory: Memory) -> str:
-    if memory.kv_capacity_bytes == 0:
-        return "use FP8 weights or more ranks" if precision == "bf16" else "use more ranks or larger devices"
-    longest = memory.kv_capacity_tokens // memory.sessions
-    return f"lower engine.max_model_len to at most {longest}, workload.sessions, or use an FP8 KV cache or more ranks"
-
-
-def _serve(request: Request, layout: Layout, memory: Optional[Memory], findings: List[Finding]) -> Dict[str, Serve]:
-    """One command line a host; empty where a part is missing."""
-    engine, parallel, model_path = request.engine, request.parallel, request.model_path
-    if engine is None or parallel is None or model_path is None or request.sessions is None:
+def _serve(case: Deployment, layout: Layout, request: Request, findings: list[Finding]) -> dict[str, Serve]:
+    """One command line a host; empty where the version lacks a flag that is needed."""
+    if request.model_path is None:
         return {}
-    sequences = max_num_seqs(engine, memory.sessions if memory else -(-request.sessions // layout.data_parallel_size))
-    head = _host(request, layout.head.name)
+    launch = Launch(case, layout, _host(request, layout.head.name), request.model_path)
     try:
-        return {
-            place.name: serve_host(engine, parallel, layout, place, _host(request, place.name), head, model_path, sequences)
-            for place in layout.hosts
-        }
+        return {item.name: launch.serve(item, _host(request, item.name)) for item in layout.hosts}
     except PlannerError as problem:
-        findings.append(problem.finding())
+        # Where the version lacks the whole feature that has been said; a lone setting is named here.
+        if not any(found.code.startswith("engine.") for found in errors(findings)):
+            findings.append(problem.finding())
         return {}

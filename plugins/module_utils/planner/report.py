@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from collections.abc import Sequence
 
 from .layout import Layout
 from .memory import Memory, gib
 from .plan import Plan
 
 
-def summary(plan: Plan) -> List[str]:
+def summary(plan: Plan) -> list[str]:
     """Lines for a terminal: layout, memory of the fullest rank, findings. Tables are aligned with blanks."""
-    lines: List[str] = []
+    lines: list[str] = []
     if plan.layout is not None:
         lines.extend(_layout(plan, plan.layout))
     if plan.memory is not None:
@@ -22,9 +22,9 @@ def summary(plan: Plan) -> List[str]:
     return lines
 
 
-def _layout(plan: Plan, layout: Layout) -> List[str]:
+def _layout(plan: Plan, layout: Layout) -> list[str]:
     by_name = {host.name: host for host in plan.request.cluster.hosts}
-    rows: List[Tuple[str, ...]] = [("host", "role", "data address", "ranks")]
+    rows: list[tuple[str, ...]] = [("host", "role", "data address", "ranks")]
     for host in layout.hosts:
         span = str(host.start_rank) if host.local_ranks == 1 else f"{host.start_rank}-{host.ranks[-1]}"
         rows.append((host.name, host.role, by_name[host.name].data_address or "-", span))
@@ -35,10 +35,10 @@ def _layout(plan: Plan, layout: Layout) -> List[str]:
     engine = plan.request.engine
     if engine is not None:
         title += f", {engine.name} {engine.version} ({engine.platform})"
-    return [title] + table(rows)
+    return [title, *table(rows)]
 
 
-def _memory(memory: Memory) -> List[str]:
+def _memory(memory: Memory) -> list[str]:
     rows = [
         ("memory of the fullest rank", ""),
         (f"weights ({memory.experts_per_layer} experts a layer)", gib(memory.weights_bytes)),
@@ -51,7 +51,7 @@ def _memory(memory: Memory) -> List[str]:
     return table(rows)
 
 
-def table(rows: Sequence[Tuple[str, ...]]) -> List[str]:
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows of equal length as lines with aligned columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 from .catalogue import find_model
+from .engine_flags import KV_CACHE_DTYPES
 from .fields import Section, describe, suggestion
 from .findings import Finding, PlannerError, error
 from .hardware import Gpu, find_gpu
@@ -16,6 +18,7 @@ from .versions import Version, parse_version
 
 PLATFORMS = ("cuda", "cpu")
 ENGINES = ("vllm",)
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - what the API listens on unless told otherwise; the firewall is a role's business
 DEFAULT_PORT = 8000
 DEFAULT_RPC_PORT = 13345
 _PRECISION_ALIASES = {"bfloat16": "bf16", "fp8_e4m3": "fp8", "float8": "fp8"}
@@ -53,19 +56,19 @@ class Host:
     """A host of the serving group, in inventory order. ``node_rank`` is its place when the inventory says so."""
 
     name: str
-    data_address: Optional[str] = None
-    node_rank: Optional[int] = None
-    data_interface: Optional[str] = None
+    data_address: str | None = None
+    node_rank: int | None = None
+    data_interface: str | None = None
 
 
 @dataclass(frozen=True)
 class Cluster:
     """Hosts and what each has. ``nic_gbit_s`` is one port's speed, one direction, in 10^9 bit/s."""
 
-    hosts: Tuple[Host, ...]
+    hosts: tuple[Host, ...]
     gpus_per_host: int
-    gpu: Optional[Gpu]
-    nic_gbit_s: Optional[float]
+    gpu: Gpu | None
+    nic_gbit_s: float | None
     nics_per_host: int
     sound: bool
 
@@ -75,7 +78,7 @@ class Parallel:
     """How the model is divided. ``data`` is ``None`` when every GPU shall be used."""
 
     tensor: int = 1
-    data: Optional[int] = None
+    data: int | None = None
     pipeline: int = 1
     expert: bool = True
     redundant_experts: int = 0
@@ -98,28 +101,28 @@ class Engine:
     name: str
     version: Version
     platform: str
-    gpu_memory_utilization: Optional[float]
+    gpu_memory_utilization: float | None
     kv_cache_dtype: str
-    max_model_len: Optional[int]
-    kv_cache_memory_bytes: Optional[int]
-    max_num_seqs: Optional[int]
-    max_num_batched_tokens: Optional[int]
-    all2all_backend: Optional[str]
-    api_server_count: Optional[int]
+    max_model_len: int | None
+    kv_cache_memory_bytes: int | None
+    max_num_seqs: int | None
+    max_num_batched_tokens: int | None
+    all2all_backend: str | None
+    api_server_count: int | None
     host: str
     port: int
     rpc_port: int
-    served_model_name: Optional[str]
-    eplb_config: Dict[str, Any] = field(default_factory=dict)
-    arguments: Dict[str, Any] = field(default_factory=dict)
-    environment: Dict[str, str] = field(default_factory=dict)
+    served_model_name: str | None
+    eplb_config: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class InventorySources:
     """The files Ansible read the hosts from, and the group they are taken from."""
 
-    sources: Tuple[str, ...]
+    sources: tuple[str, ...]
     group: str
 
 
@@ -128,16 +131,16 @@ class Request:
     """The whole input. A part that could not be read is ``None`` and has its error among the findings."""
 
     cluster: Cluster
-    model: Optional[Model]
-    model_path: Optional[str]
-    precision: Optional[str]
-    parallel: Optional[Parallel]
-    engine: Optional[Engine]
-    sessions: Optional[int]
-    inventory: Optional[InventorySources]
+    model: Model | None
+    model_path: str | None
+    precision: str | None
+    parallel: Parallel | None
+    engine: Engine | None
+    sessions: int | None
+    inventory: InventorySources | None
 
 
-def read_request(raw: Any, findings: List[Finding]) -> Request:
+def read_request(raw: Any, findings: list[Finding]) -> Request:
     """Read the planner's input; what is wrong is appended to ``findings``."""
     top = Section("input", raw, _TOP, findings)
     inventory = _read_inventory(top.get("inventory"), findings)
@@ -158,14 +161,20 @@ def read_request(raw: Any, findings: List[Finding]) -> Request:
     )
 
 
-def read_hosts(raw: Any, findings: List[Finding]) -> Tuple[Tuple[Host, ...], bool]:
+def read_hosts(raw: Any, findings: list[Finding]) -> tuple[tuple[Host, ...], bool]:
     """Hosts given as mappings or as bare names, and whether all could be read."""
     if raw is None:
         raw = []
     if isinstance(raw, str) or not isinstance(raw, (list, tuple)):
-        findings.append(error("input.not_a_list", f"cluster.hosts is {describe(raw)}, not a list", "give cluster.hosts as a list of hosts"))
+        findings.append(
+            error(
+                "input.not_a_list",
+                f"cluster.hosts is {describe(raw)}, not a list",
+                "give cluster.hosts as a list of hosts",
+            )
+        )
         return (), False
-    hosts: List[Host] = []
+    hosts: list[Host] = []
     sound = True
     for index, item in enumerate(raw):
         section = Section(f"cluster.hosts[{index}]", {"name": item} if isinstance(item, str) else item, _HOST, findings)
@@ -187,7 +196,7 @@ def read_hosts(raw: Any, findings: List[Finding]) -> Tuple[Tuple[Host, ...], boo
     return tuple(hosts), sound
 
 
-def _read_cluster(raw: Any, findings: List[Finding], group: Optional[str]) -> Cluster:
+def _read_cluster(raw: Any, findings: list[Finding], group: str | None) -> Cluster:
     section = Section("cluster", raw, _CLUSTER, findings)
     hosts, sound = read_hosts(section.get("hosts"), findings)
     if sound and section.sound and not hosts and group is None:
@@ -205,7 +214,7 @@ def _read_cluster(raw: Any, findings: List[Finding], group: Optional[str]) -> Cl
     )
 
 
-def _read_parallel(raw: Any, findings: List[Finding]) -> Optional[Parallel]:
+def _read_parallel(raw: Any, findings: list[Finding]) -> Parallel | None:
     section = Section("parallel", raw, _PARALLEL, findings)
     redundant = section.integer("redundant_experts", 0, 0) or 0
     parallel = Parallel(
@@ -219,7 +228,7 @@ def _read_parallel(raw: Any, findings: List[Finding]) -> Optional[Parallel]:
     return parallel if section.sound else None
 
 
-def _read_model(raw: Any, findings: List[Finding]) -> Tuple[Optional[Model], Optional[str]]:
+def _read_model(raw: Any, findings: list[Finding]) -> tuple[Model | None, str | None]:
     try:
         return find_model(raw)
     except PlannerError as problem:
@@ -227,18 +236,20 @@ def _read_model(raw: Any, findings: List[Finding]) -> Tuple[Optional[Model], Opt
         return None, None
 
 
-def _read_precision(raw: Any, model: Optional[Model], findings: List[Finding]) -> Optional[str]:
+def _read_precision(raw: Any, model: Model | None, findings: list[Finding]) -> str | None:
     """The precision of the weights; ``auto`` (and nothing) is the checkpoint's own."""
     if raw is None or raw == "auto":
         return model.checkpoint_precision if model else None
     name = _PRECISION_ALIASES.get(str(raw).lower(), str(raw).lower())
     if name in PRECISIONS:
         return name
-    findings.append(error("model.unknown_precision", f"precision is {describe(raw)}", suggestion(str(raw), PRECISIONS + ("auto",))))
+    findings.append(
+        error("model.unknown_precision", f"precision is {describe(raw)}", suggestion(str(raw), (*PRECISIONS, "auto")))
+    )
     return None
 
 
-def _read_engine(raw: Any, findings: List[Finding]) -> Optional[Engine]:
+def _read_engine(raw: Any, findings: list[Finding]) -> Engine | None:
     section = Section("engine", raw, _ENGINE, findings)
     name = section.text("name", "vllm") or ""
     if name not in ENGINES:
@@ -249,20 +260,29 @@ def _read_engine(raw: Any, findings: List[Finding]) -> Optional[Engine]:
     text = section.text("version", None)
     version = parse_version(text) if text else None
     if version is None:
-        section.refuse("engine.no_version", f"engine.version is {describe(section.get('version'))}", "give the engine's version, such as 0.19.1")
+        section.refuse(
+            "engine.no_version",
+            f"engine.version is {describe(section.get('version'))}",
+            "give the engine's version, such as 0.19.1",
+        )
+    dtype = section.text("kv_cache_dtype", "auto") or "auto"
+    if dtype not in KV_CACHE_DTYPES:
+        section.refuse(
+            "engine.kv_cache_dtype", f"engine.kv_cache_dtype is '{dtype}'", suggestion(dtype, KV_CACHE_DTYPES)
+        )
     engine = Engine(
         name=name,
         version=version or Version(0, 0, 0),
         platform=platform,
         gpu_memory_utilization=section.number("gpu_memory_utilization", None, 0, 1),
-        kv_cache_dtype=section.text("kv_cache_dtype", "auto") or "auto",
+        kv_cache_dtype=dtype,
         max_model_len=section.integer("max_model_len", None, 1),
         kv_cache_memory_bytes=section.integer("kv_cache_memory_bytes", None, 1),
         max_num_seqs=section.integer("max_num_seqs", None, 1),
         max_num_batched_tokens=section.integer("max_num_batched_tokens", None, 1),
         all2all_backend=section.text("all2all_backend", None),
         api_server_count=section.integer("api_server_count", None, 1),
-        host=section.text("host", "0.0.0.0") or "0.0.0.0",
+        host=section.text("host", EVERY_ADDRESS) or EVERY_ADDRESS,
         port=section.integer("port", DEFAULT_PORT, 1, 65535) or DEFAULT_PORT,
         rpc_port=section.integer("rpc_port", DEFAULT_RPC_PORT, 1, 65535) or DEFAULT_RPC_PORT,
         served_model_name=section.text("served_model_name", None),
@@ -271,22 +291,30 @@ def _read_engine(raw: Any, findings: List[Finding]) -> Optional[Engine]:
         environment=_strings(section, "environment"),
     )
     if engine.port == engine.rpc_port:
-        section.refuse("engine.port_conflict", f"engine.port and engine.rpc_port are both {engine.port}", "give the API and the engines' handshake different ports")
+        section.refuse(
+            "engine.port_conflict",
+            f"engine.port and engine.rpc_port are both {engine.port}",
+            "give the API and the engines' handshake different ports",
+        )
     return engine if section.sound else None
 
 
-def _strings(section: Section, key: str) -> Dict[str, str]:
+def _strings(section: Section, key: str) -> dict[str, str]:
     """Environment variables: text and numbers as their text; truth values have no one spelling and are refused."""
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     for name, value in section.mapping(key).items():
-        if isinstance(value, bool) or isinstance(value, (Mapping, list, tuple)) or value is None:
-            section.refuse("input.not_text", f"{section.path(key)}.{name} is {describe(value)}, not text", f"quote {section.path(key)}.{name}")
+        if isinstance(value, (bool, Mapping, list, tuple)) or value is None:
+            section.refuse(
+                "input.not_text",
+                f"{section.path(key)}.{name} is {describe(value)}, not text",
+                f"quote {section.path(key)}.{name}",
+            )
             continue
         found[name] = str(value)
     return found
 
 
-def _read_inventory(raw: Any, findings: List[Finding]) -> Optional[InventorySources]:
+def _read_inventory(raw: Any, findings: list[Finding]) -> InventorySources | None:
     if raw is None:
         return None
     section = Section("inventory", raw, _INVENTORY, findings)
@@ -294,6 +322,10 @@ def _read_inventory(raw: Any, findings: List[Finding]) -> Optional[InventorySour
     if isinstance(sources, str):
         sources = [sources]
     if not isinstance(sources, (list, tuple)):
-        section.refuse("input.not_a_list", f"inventory.sources is {describe(sources)}, not a list", "give inventory.sources as a list of paths")
+        section.refuse(
+            "input.not_a_list",
+            f"inventory.sources is {describe(sources)}, not a list",
+            "give inventory.sources as a list of paths",
+        )
         sources = []
     return InventorySources(tuple(str(item) for item in sources), section.text("group", "serving") or "serving")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[-+.]?[A-Za-z0-9.+-]*)?")
 
@@ -21,7 +21,7 @@ class Version(NamedTuple):
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
-def parse_version(text: str) -> Optional[Version]:
+def parse_version(text: str) -> Version | None:
     """``0.19.1``, ``v0.19.1``, ``0.32.0+cpu``, ``0.18.0+rhaiv``; ``None`` for anything else."""
     match = _VERSION.fullmatch(text.strip())
     if match is None:
