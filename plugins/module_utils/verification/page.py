@@ -1,0 +1,209 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The report as one HTML page that needs nothing else: no script, no font, no picture, no network."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..evidence.result import FAIL, PASS, UNKNOWN, WARN, worst
+from .charts import bars, figure, latency_rows
+from .report import headline
+from .style import CSS
+
+_SIGNS = {PASS: "✓", WARN: "!", UNKNOWN: "?", FAIL: "✗"}
+_VERDICT_WORDS = {PASS: "Passed", WARN: "Passed with warnings", UNKNOWN: "Not proven", FAIL: "Failed"}
+_LATENCY_TITLES = {
+    "ttft": "Time to first token",
+    "tpot": "Time per output token",
+    "itl": "Inter-token latency",
+    "e2el": "Whole answer",
+}
+
+# Columns of the table of hosts: a heading, and the checks that it stands for.
+_HOST_COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Reached", ("host_reached",)),
+    (
+        "Unit",
+        ("unit_active", "unit_restarts", "unit_loaded", "unit_command", "unit_user", "unit_hardening", "unit_files"),
+    ),
+    ("Arguments", ("process_arguments",)),
+    ("Environment", ("process_environment",)),
+    ("Limits", ("limit_memlock", "limit_nofile")),
+    ("Kernel", ("kernel_parameters",)),
+    ("Model", ("model_checksums",)),
+    ("Engine", ("engine_version",)),
+    ("Network", ("data_address",)),
+)
+# Content-Security-Policy: even a slip could not make this page ask the network for anything.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """Return the page of a report as ``report.build`` makes it."""
+    service = report["service"]
+    title = f"Verification of {service['model']}"
+    body = "".join(
+        (
+            _header(report, title),
+            _trouble(report["checks"]),
+            _hosts(report),
+            _benchmark(report),
+            _all_checks(report["checks"]),
+        )
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f"<title>{_text(title)}</title><style>{CSS}</style></head><body><main>{body}</main></body></html>\n"
+    )
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
+
+
+def _mark(verdict: str, word: bool = True) -> str:
+    label = f" {verdict}" if word else ""
+    return f'<span class="{verdict}" title="{verdict}">{_SIGNS[verdict]}{label}</span>'
+
+
+def _header(report: Mapping[str, Any], title: str) -> str:
+    verdict, service, layout = report["verdict"], report["service"], report["service"]["layout"]
+    sizes = (("DP", "data_parallel_size"), ("EP", "expert_parallel_size"), ("TP", "tensor_parallel_size"))
+    facts = (
+        ("Engine", service["engine"]),
+        ("Hosts", len(report["hosts"])),
+        ("Engines (ranks)", service["engines"]),
+        ("Layout", ", ".join(f"{name} {layout[key]}" for name, key in sizes if layout.get(key) is not None)),
+        ("Address", f"{service['address']}, port {service['port']}"),
+        ("Measured", report["generated_at"]),
+    )
+    entries = "".join(f"<div><dt>{name}</dt><dd>{_text(value)}</dd></div>" for name, value in facts)
+    return (
+        f'<h1>{_text(title)}</h1><div class="banner {verdict}">'
+        f"<strong>{_SIGNS[verdict]} {_VERDICT_WORDS[verdict]}</strong>"
+        f'<span>{_text(headline(report))}</span></div><dl class="facts">{entries}</dl>'
+    )
+
+
+def _trouble(checks: Sequence[Mapping[str, Any]]) -> str:
+    wrong = [check for verdict in (FAIL, UNKNOWN) for check in checks if check["verdict"] == verdict]
+    if not wrong:
+        return ""
+    entries = "".join(
+        f'<section class="trouble {check["verdict"]}"><h3>{_mark(check["verdict"])} · {_text(_place(check))}: '
+        f"{_text(check['reason'] or check['title'])}</h3><dl>"
+        f"<dt>expected</dt><dd>{_text(check['expected'])}</dd><dt>found</dt><dd>{_text(check['observed'])}</dd>"
+        + (f"<dt>what to do</dt><dd>{_text(check['fix'])}</dd>" if check["fix"] else "")
+        + "</dl></section>"
+        for check in wrong
+    )
+    return f"<h2>What needs attention</h2>{entries}"
+
+
+def _place(check: Mapping[str, Any]) -> str:
+    return str(check["host"] or "the service")
+
+
+def _hosts(report: Mapping[str, Any]) -> str:
+    heads = "".join(f"<th>{heading}</th>" for heading, unused in _HOST_COLUMNS)
+    rows = "".join(_host_row(host, report["checks"]) for host in report["hosts"])
+    return (
+        '<h2>Hosts and ranks</h2><div class="wide"><table id="hosts"><thead>'
+        "<tr><th>Host</th><th>Role</th><th>Verdict</th>"
+        f"{heads}<th>Ranks</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        '<p class="soft">A rank passes when its process runs, the service\'s metrics know it, it answered a completion '
+        "addressed to it, and its own counter shows that it computed it.</p>"
+    )
+
+
+def _host_row(host: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> str:
+    own = [check for check in checks if check["host"] == host["name"]]
+    cells = "".join(
+        f'<td class="mark">{_mark(_worst_or_unknown(own, identifiers), word=False)}</td>'
+        for unused, identifiers in _HOST_COLUMNS
+    )
+    chips = "".join(_rank_chip(rank, [check for check in own if check["rank"] == rank]) for rank in host["ranks"])
+    name = f'<strong>{_text(host["name"])}</strong><br><span class="soft">{_text(host["address"] or "")}</span>'
+    return (
+        f"<tr><td>{name}</td>"
+        f'<td>{_text(host["role"])}</td><td class="mark">{_mark(host["verdict"])}</td>{cells}<td>{chips}</td></tr>'
+    )
+
+
+def _worst_or_unknown(checks: Iterable[Mapping[str, Any]], identifiers: Sequence[str]) -> str:
+    return worst(check["verdict"] for check in checks if check["id"] in identifiers)
+
+
+def _rank_chip(rank: int, checks: Sequence[Mapping[str, Any]]) -> str:
+    verdict = worst(check["verdict"] for check in checks)
+    told = "; ".join(check["reason"] or f"{check['title']}: {check['observed']}" for check in checks) or "not checked"
+    return f'<span class="chip {verdict}" title="{_text(told)}">{_SIGNS[verdict]} {rank}</span>'
+
+
+def _benchmark(report: Mapping[str, Any]) -> str:
+    values: Mapping[str, Any] = report["benchmark"] or {}
+    bench: Mapping[str, Any] = report["evidence"]["bench"] or {}
+    if not values:
+        return "<h2>Benchmark</h2><p>It was not run.</p>"
+    limits: Mapping[str, float] = report["thresholds"]
+    counted = f"{_or_dash(values['completed'])} of {_or_dash(values['requested'])} completed"
+    facts = (
+        ("Requests", f"{counted}, {_or_dash(values['failed'])} failed"),
+        ("Output throughput", _quantity(values["output_tokens_s"], "tokens/s")),
+        ("Total throughput", _quantity(values["total_tokens_s"], "tokens/s")),
+        ("Duration", _quantity(values["duration_s"], "s")),
+    )
+    entries = "".join(f"<div><dt>{name}</dt><dd>{_text(value)}</dd></div>" for name, value in facts)
+    charts = "".join(_latency_chart(name, values, limits) for name in _LATENCY_TITLES)
+    command = " ".join(bench.get("argv") or ())
+    return (
+        f'<h2>Benchmark</h2><dl class="facts">{entries}</dl><div class="charts" id="latency">{charts}</div>'
+        '<p class="soft">A line across a bar is the objective of that percentile.</p>'
+        f"<details><summary>The command, and what it printed</summary><pre>{_text(command)}</pre>"
+        f"<pre>{_text(bench.get('output_tail') or '')}</pre></details>"
+    )
+
+
+def _latency_chart(name: str, values: Mapping[str, Any], limits: Mapping[str, float]) -> str:
+    own_limits = {
+        key[len(name) + 1 : -3]: limit
+        for key, limit in limits.items()
+        if key.startswith(f"{name}_") and key.endswith("_ms")
+    }
+    rows = latency_rows(values.get(f"{name}_ms") or {}, own_limits)
+    return f"<div>{bars(_LATENCY_TITLES[name], 'ms', rows)}</div>" if rows else ""
+
+
+def _all_checks(checks: Sequence[Mapping[str, Any]]) -> str:
+    rows = "".join(
+        f'<tr><td class="mark">{_mark(check["verdict"])}</td><td>{_text(_place(check))}</td>'
+        f'<td class="text">{_text(check["title"] + _rank_note(check))}'
+        f'<br><span class="soft">{_text(check["id"])}</span></td>'
+        f'<td class="text">{_text(check["expected"])}</td><td class="text">{_text(check["observed"])}'
+        + (f'<br><span class="soft">{_text(check["reason"])}</span>' if check["reason"] else "")
+        + "</td></tr>"
+        for check in checks
+    )
+    return (
+        f"<details><summary>All {len(checks)} checks</summary>"
+        '<div class="wide"><table id="checks"><thead><tr><th>Verdict</th><th>Where</th><th>Check</th><th>Expected</th>'
+        f"<th>Found</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def _rank_note(check: Mapping[str, Any]) -> str:
+    return "" if check["rank"] is None else f" ({check['rank']})"
+
+
+def _quantity(value: float | None, unit: str) -> str:
+    return "unknown" if value is None else f"{figure(value)} {unit}"
+
+
+def _or_dash(value: object) -> str:
+    return "unknown" if value is None else str(value)

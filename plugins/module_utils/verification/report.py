@@ -1,0 +1,125 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The report: all checks, the verdict over them, and what the verdict rests on, as one JSON structure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..evidence.result import FAIL, PASS, SEVERITY, UNKNOWN, WARN, worst
+from .bench_checks import check_bench
+from .host_checks import check_host
+from .model import Check, Demands, HostState, Planned, View
+from .service_checks import check_models_alike, check_service
+
+SCHEMA = "moefleet.verify/1"
+
+
+def judge(
+    planned: Planned,
+    demands: Mapping[str, Demands],
+    states: Mapping[str, HostState],
+    *,
+    thresholds: Mapping[str, float],
+    probe: Mapping[str, Any] | None,
+    bench: Mapping[str, Any] | None,
+    missing_probe: str = "no result of the probe",
+    missing_bench: str = "no result of the benchmark",
+) -> list[Check]:
+    """Compare everything that was seen with everything that was planned and demanded."""
+    checks: list[Check] = []
+    for host in planned.hosts:
+        checks += check_host(
+            View(host, planned, demands.get(host.name), states.get(host.name) or HostState.from_result(None))
+        )
+    planned_states = {host.name: states[host.name] for host in planned.hosts if host.name in states}
+    checks += check_models_alike(planned_states)
+    checks += check_service(planned, probe, missing_probe)
+    checks += check_bench(planned, thresholds, bench, missing_bench)
+    return checks
+
+
+def verdict_of(checks: Sequence[Check]) -> str:
+    """Return the verdict over all checks."""
+    return worst(check.verdict for check in checks)
+
+
+def trouble(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks that failed or are unknown, failures first, each kind in the order of checking."""
+    return [check for verdict in (FAIL, UNKNOWN) for check in checks if check.verdict == verdict]
+
+
+def build(
+    plan: Mapping[str, Any],
+    planned: Planned,
+    *,
+    thresholds: Mapping[str, float],
+    checks: Sequence[Check],
+    states: Mapping[str, HostState],
+    raw: Mapping[str, Any],
+    generated_at: str,
+) -> dict[str, Any]:
+    """Build the report.
+
+    Args:
+        plan: the plan as it was computed.
+        planned: the same, read.
+        thresholds: the service's objectives by the figure's name.
+        checks: every check that was made.
+        states: what was seen, by host.
+        raw: the results that it was read from: ``hosts``, ``probe`` and ``bench``.
+        generated_at: the time, ISO 8601 with its offset.
+    """
+    layout: Mapping[str, Any] = plan.get("layout") or {}
+    bench: Mapping[str, Any] = raw.get("bench") or {}
+    return {
+        "schema": SCHEMA,
+        "generated_at": generated_at,
+        "verdict": verdict_of(checks),
+        "counts": {verdict: sum(check.verdict == verdict for check in checks) for verdict in SEVERITY},
+        "service": {
+            "address": planned.address,
+            "port": planned.port,
+            "model": planned.model_name,
+            "engine": f"vLLM {planned.engine_version}",
+            "engines": planned.engines,
+            "layout": {
+                name: layout.get(name)
+                for name in (
+                    "data_parallel_size",
+                    "expert_parallel_size",
+                    "tensor_parallel_size",
+                    "pipeline_parallel_size",
+                )
+            },
+        },
+        "hosts": [
+            {
+                "name": host.name,
+                "role": host.role,
+                "address": host.address,
+                "ranks": list(host.ranks),
+                "verdict": worst(check.verdict for check in checks if check.host == host.name),
+                "reached": host.name in states and states[host.name].reached,
+            }
+            for host in planned.hosts
+        ],
+        "thresholds": dict(thresholds),
+        "benchmark": (bench.get("evidence") or {}).get("values"),
+        "checks": [check.to_dict() for check in checks],
+        "evidence": {"hosts": raw.get("hosts"), "probe": raw.get("probe"), "bench": raw.get("bench")},
+    }
+
+
+def headline(report: Mapping[str, Any]) -> str:
+    """Return the verdict in one sentence."""
+    counts = report["counts"]
+    total = sum(counts.values())
+    if report["verdict"] == PASS:
+        return f"All {total} checks passed."
+    parts = [f"{counts[FAIL]} failed"] if counts[FAIL] else []
+    parts += [f"{counts[UNKNOWN]} unknown"] if counts[UNKNOWN] else []
+    parts += [f"{counts[WARN]} with a warning"] if counts[WARN] else []
+    return f"{total} checks: {', '.join(parts)}, {counts[PASS]} passed."

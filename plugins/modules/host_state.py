@@ -1,0 +1,223 @@
+#!/usr/bin/python
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""One look at a serving host: its unit, processes, limits, kernel, files, model and addresses."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_state
+short_description: Read the state of a serving host, changing nothing
+version_added: 0.1.0
+description:
+  - Reads in one call what verification compares with the plan.
+  - Whatever cannot be read is C(null) in the result and has its reason in RV(state.reasons); there are no defaults.
+  - Run it as root. Other users may not read a process's environment and limits.
+author: moefleet contributors (@moefleet)
+extends_documentation_fragment: moefleet.serving.attributes
+options:
+  unit:
+    description: The systemd unit that runs the engine on this host.
+    type: str
+    required: true
+  environment:
+    description: >-
+      Names of variables to read from the environment of the unit's main process. No other variable leaves
+      the host.
+    type: list
+    elements: str
+    default: []
+  sysctl:
+    description: Names of kernel parameters whose live values are read.
+    type: list
+    elements: str
+    default: []
+  files:
+    description: Files whose digest, mode and owner are read, besides the unit's own.
+    type: list
+    elements: path
+    default: []
+  model_path:
+    description: Directory of the model. Without it the model is not looked at.
+    type: path
+  model_sums:
+    description: Name of the list of SHA-256 digests in O(model_path).
+    type: str
+    default: SHA256SUMS
+  model_threads:
+    description: How many of the model's files are read at once.
+    type: int
+    default: 4
+  model_timeout_s:
+    description: Longest time in seconds that the model's files are read for. A model not read to its end is unknown.
+    type: float
+    default: 1800
+  python:
+    description: Interpreter of the engine's environment. Without it the engine's version is not asked.
+    type: path
+  package:
+    description: Distribution whose version is asked from O(python).
+    type: str
+    default: vllm
+  interface:
+    description: Network interface whose addresses are read.
+    type: str
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+  idempotent: {support: full}
+"""
+
+EXAMPLES = r"""
+- name: Read the state of this host
+  moefleet.serving.host_state:
+    unit: moefleet-vllm.service
+    environment: [VLLM_HOST_IP, GLOO_SOCKET_IFNAME]
+    sysctl: [vm.max_map_count]
+    python: /opt/moefleet/vllm/bin/python
+    model_path: /srv/models/deepseek-v3
+    interface: eth1
+  register: host_state
+"""
+
+RETURN = r"""
+state:
+  description: What was seen. A probe that failed is C(null).
+  returned: always
+  type: dict
+  contains:
+    unit:
+      description: Properties of the unit by systemd's names, as text.
+      type: dict
+    main_process:
+      description: >-
+        RV(state.main_process.argv) and the C(pid), C(environment), C(user) and C(limits) (soft, hard) of the
+        main process.
+      type: dict
+      contains:
+        argv:
+          description: The command line, secrets replaced by the start of their digest.
+          type: list
+          elements: str
+    ranks:
+      description: The engine ranks that run in the unit's control group, each with C(rank) and C(pid).
+      type: list
+      elements: dict
+    sysctl:
+      description: Live values by name, white space collapsed.
+      type: dict
+    files:
+      description: By path whether it C(exists), its C(sha256), C(mode), C(owner) and C(size).
+      type: dict
+    model:
+      description: >-
+        The number of C(files) in the checksum list and of C(matching) ones, and the paths that are C(differing),
+        C(missing) and C(unlisted).
+      type: dict
+    engine:
+      description: The C(version) of the package and of its C(python).
+      type: dict
+    addresses:
+      description: Addresses on the interface, without prefix length.
+      type: list
+      elements: str
+    reasons:
+      description: By the name of the probe why its result is C(null). Kernel parameters and files have their own names.
+      type: dict
+"""
+
+from typing import Any, Callable
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.moefleet.serving.plugins.module_utils.verification import host_probes
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.host_probes import ProbeError
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "unit": {"type": "str", "required": True},
+    "environment": {"type": "list", "elements": "str", "default": []},
+    "sysctl": {"type": "list", "elements": "str", "default": []},
+    "files": {"type": "list", "elements": "path", "default": []},
+    "model_path": {"type": "path"},
+    "model_sums": {"type": "str", "default": "SHA256SUMS"},
+    "model_threads": {"type": "int", "default": 4},
+    "model_timeout_s": {"type": "float", "default": 1800},
+    "python": {"type": "path"},
+    "package": {"type": "str", "default": "vllm"},
+    "interface": {"type": "str"},
+}
+
+
+def gather(options: dict[str, Any]) -> dict[str, Any]:
+    """Run every probe that ``options`` ask for. One that fails leaves None and its reason; the others go on."""
+    reasons: dict[str, str] = {}
+
+    def attempt(name: str, probe: Callable[[], Any]) -> Any:
+        try:
+            return probe()
+        except (ProbeError, OSError) as error:
+            reasons[name] = str(error)
+            return None
+
+    def asked(name: str, option: str, probe: Callable[[], Any]) -> Any:
+        if options[option]:
+            return attempt(name, probe)
+        reasons[name] = f"not asked for: {option} is not set"
+        return None
+
+    unit: dict[str, str] | None = attempt("unit", lambda: host_probes.unit_state(options["unit"]))
+    sysctl, sysctl_reasons = host_probes.kernel_parameters(options["sysctl"])
+    files, file_reasons = host_probes.file_states(_unit_files(unit) + options["files"])
+    state: dict[str, Any] = {
+        "unit": unit,
+        "main_process": attempt("main_process", lambda: _main_process(unit, options["environment"])),
+        "ranks": attempt("ranks", lambda: _ranks(unit)),
+        "sysctl": sysctl,
+        "files": files,
+        "model": asked(
+            "model",
+            "model_path",
+            lambda: host_probes.model_files(
+                options["model_path"], options["model_sums"], options["model_threads"], options["model_timeout_s"]
+            ),
+        ),
+        "engine": asked("engine", "python", lambda: host_probes.engine_version(options["python"], options["package"])),
+        "addresses": asked("addresses", "interface", lambda: host_probes.interface_addresses(options["interface"])),
+    }
+    for more in (sysctl_reasons, file_reasons):
+        reasons.update(more)
+    state["reasons"] = reasons
+    return state
+
+
+def _unit_files(unit: dict[str, str] | None) -> list[str]:
+    if unit is None:
+        return []
+    paths = [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()]
+    return [path for path in paths if path]
+
+
+def _main_process(unit: dict[str, str] | None, names: list[str]) -> dict[str, Any]:
+    if unit is None:
+        raise ProbeError("the unit could not be read")
+    pid = unit.get("MainPID", "")
+    if not pid.isdigit() or pid == "0":
+        raise ProbeError(f"the unit has no main process ({unit.get('ActiveState')}, {unit.get('SubState')})")
+    return host_probes.main_process(int(pid), names)
+
+
+def _ranks(unit: dict[str, str] | None) -> list[dict[str, int]]:
+    if unit is None:
+        raise ProbeError("the unit could not be read")
+    return host_probes.running_ranks(unit.get("ControlGroup", ""))
+
+
+def main() -> None:
+    """Read the host and return what was seen."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.exit_json(changed=False, state=gather(module.params))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+#!/usr/bin/python
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Judge what was seen of a service against its plan and write the report."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: verification_report
+short_description: Judge a service against its plan and write report.json and report.html
+version_added: 0.1.0
+description:
+  - Compares what M(moefleet.serving.host_state), M(moefleet.serving.service_probe) and M(moefleet.serving.bench_serve)
+    saw with the plan and with what is demanded, and writes the report.
+  - It runs on the controller and asks no host anything.
+  - What was not seen is unknown, which is never a pass.
+  - The report is written whatever the verdict is. With O(strict) the module fails after that.
+author: moefleet contributors (@moefleet)
+extends_documentation_fragment: moefleet.serving.attributes
+options:
+  dest:
+    description: Directory that C(report.json) and C(report.html) are written to. It is made where it is missing.
+    type: path
+    required: true
+  plan:
+    description: The plan, as M(moefleet.serving.serving_plan) returns it.
+    type: dict
+    required: true
+  hosts:
+    description: >-
+      By the host's name what is demanded of it and what it is. A planned host that is missing here, or whose result
+      says that it was unreachable, is unknown. C(result) is the registered result of M(moefleet.serving.host_state).
+      C(demands) has the C(unit), its C(user), the kernel parameters C(sysctl) and sandboxing properties C(hardening)
+      with the values that they must have, and the least C(memlock) (bytes, or C(infinity)) and C(nofile).
+    type: dict
+    required: true
+  probe:
+    description: What M(moefleet.serving.service_probe) returned as RV(moefleet.serving.service_probe#module:probe).
+    type: dict
+  probe_missing:
+    description: Why there is no O(probe).
+    type: str
+    default: there is no result of the probe
+  bench:
+    description: What M(moefleet.serving.bench_serve) returned as RV(moefleet.serving.bench_serve#module:bench).
+    type: dict
+  bench_missing:
+    description: Why there is no O(bench).
+    type: str
+    default: there is no result of the benchmark
+  thresholds:
+    description: >-
+      Objectives by the figure's name: C(ttft_p99_ms), C(tpot_p50_ms), C(itl_p99_ms), C(e2el_p95_ms) at most, and
+      C(output_tokens_s), C(total_tokens_s) at least.
+    type: dict
+    default: {}
+  strict:
+    description: Whether the module fails when a check failed or is unknown.
+    type: bool
+    default: false
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+  idempotent: {support: none}
+"""
+
+EXAMPLES = r"""
+- name: Judge and report
+  moefleet.serving.verification_report:
+    dest: artifacts/verify
+    plan: "{{ plan }}"
+    hosts:
+      node-0:
+        demands:
+          unit: moefleet-vllm.service
+          user: moefleet
+          sysctl:
+            net.core.somaxconn: 4096
+          hardening:
+            NoNewPrivileges: "yes"
+          memlock: infinity
+          nofile: 1048576
+        result: "{{ hostvars['node-0']['state'] }}"
+    probe: "{{ service.probe }}"
+    bench: "{{ load.bench }}"
+    thresholds:
+      ttft_p99_ms: 1500
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+verdict:
+  description: The worst of all checks.
+  returned: always
+  type: str
+  sample: pass
+headline:
+  description: The verdict in a sentence.
+  returned: always
+  type: str
+counts:
+  description: How many checks came out V(pass), V(warn), V(unknown) and V(fail).
+  returned: always
+  type: dict
+troubles:
+  description: >-
+    A line for each failed and each unknown check: host, rank, what is wrong, expected, found, and what to do. Failures
+    come first.
+  returned: always
+  type: list
+  elements: str
+report_json:
+  description: Where the report is as JSON.
+  returned: always
+  type: str
+report_html:
+  description: Where the report is as a page.
+  returned: always
+  type: str
+"""
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.moefleet.serving.plugins.module_utils.evidence.result import number
+from ansible_collections.moefleet.serving.plugins.module_utils.verification import page, report
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.model import (
+    Demands,
+    HostState,
+    Planned,
+    VerificationError,
+)
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "dest": {"type": "path", "required": True},
+    "plan": {"type": "dict", "required": True},
+    "hosts": {"type": "dict", "required": True},
+    "probe": {"type": "dict"},
+    "probe_missing": {"type": "str", "default": "there is no result of the probe"},
+    "bench": {"type": "dict"},
+    "bench_missing": {"type": "str", "default": "there is no result of the benchmark"},
+    "thresholds": {"type": "dict", "default": {}},
+    "strict": {"type": "bool", "default": False},
+}
+
+
+def thresholds_of(settings: dict[str, Any]) -> dict[str, float]:
+    """Read the objectives.
+
+    Raises:
+        VerificationError: one is no number.
+    """
+    read = {str(name): number(value) for name, value in settings.items()}
+    wrong = sorted(name for name, value in read.items() if value is None)
+    if wrong:
+        raise VerificationError("bad-threshold", "thresholds", f"no numbers: {', '.join(wrong)}", "Say plain numbers.")
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def make_report(options: dict[str, Any], generated_at: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the report, and a line for each check that failed or is unknown."""
+    planned = Planned.from_plan(options["plan"])
+    thresholds = thresholds_of(options["thresholds"])
+    hosts: dict[str, dict[str, Any]] = options["hosts"]
+    demands = {
+        name: Demands.from_settings(entry["demands"], f"hosts.{name}.demands")
+        for name, entry in hosts.items()
+        if entry.get("demands")
+    }
+    states = {name: HostState.from_result(entry.get("result")) for name, entry in hosts.items()}
+    checks = report.judge(
+        planned,
+        demands,
+        states,
+        thresholds=thresholds,
+        probe=options["probe"],
+        bench=options["bench"],
+        missing_probe=options["probe_missing"],
+        missing_bench=options["bench_missing"],
+    )
+    raw = {
+        "hosts": {name: (entry.get("result") or {}).get("state") for name, entry in hosts.items()},
+        "probe": options["probe"],
+        "bench": options["bench"],
+    }
+    document = report.build(
+        options["plan"],
+        planned,
+        thresholds=thresholds,
+        checks=checks,
+        states=states,
+        raw=raw,
+        generated_at=generated_at,
+    )
+    return document, [check.sentence() for check in report.trouble(checks)]
+
+
+def write(module: AnsibleModule, path: Path, content: str) -> None:
+    """Put ``content`` into ``path`` in one step, so that no reader ever sees half a report."""
+    draft = Path(module.tmpdir) / path.name
+    draft.write_text(content, encoding="utf-8")
+    module.atomic_move(str(draft), str(path))
+
+
+def main() -> None:
+    """Judge, write, and say how it came out."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    options: dict[str, Any] = module.params
+    now = datetime.datetime.now(datetime.timezone.utc).astimezone().isoformat(timespec="seconds")
+    try:
+        document, troubles = make_report(options, now)
+    except VerificationError as error:
+        module.fail_json(msg=str(error), code=error.code)
+        raise
+    directory = Path(options["dest"])
+    result: dict[str, Any] = {
+        "changed": not module.check_mode,
+        "verdict": document["verdict"],
+        "headline": report.headline(document),
+        "counts": document["counts"],
+        "troubles": troubles,
+        "report_json": str(directory / "report.json"),
+        "report_html": str(directory / "report.html"),
+    }
+    if not module.check_mode:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            write(module, directory / "report.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
+            write(module, directory / "report.html", page.render(document))
+        except OSError as error:
+            module.fail_json(msg=f"The report could not be written: {error}", **result)
+    if options["strict"] and troubles:
+        module.fail_json(msg=result["headline"], **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
