@@ -59,7 +59,8 @@ class Machine:
 
     def fingerprint(self) -> str:
         """A digest of everything that a running host can't change: when it differs, the host is made anew."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        described = json.dumps(asdict(self), sort_keys=True) + start_script(self)
+        return hashlib.sha256(described.encode()).hexdigest()
 
 
 def start_script(machine: Machine) -> str:
@@ -75,6 +76,7 @@ mkdir -p {group}
 echo $$ > {group}/cgroup.procs
 cd {directory}
 mount -t overlay overlay -o lowerdir={shlex.quote(machine.rootfs)},upperdir=upper,workdir=work root
+export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network # kernel parameters of the host's own network namespace
 exec systemd-nspawn --quiet --directory={directory}/root --machine={shlex.quote(machine.name)} --register=no --keep-unit \
   --network-namespace-path=/run/netns/{shlex.quote(machine.network_namespace)} --resolv-conf=off --timezone=off {binds} --boot
 """

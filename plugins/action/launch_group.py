@@ -1,0 +1,214 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Action: start a group of ranks together and wait until the service answers. Documented in the module of the same name."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import Any, Optional
+
+from ansible import constants, context
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.launch.board import Board, BoardTimeout
+from ..module_utils.launch.progress import API_UP, COORDINATOR, INTERESTING, Unit, stage, start_needed, unit_from
+
+DISPLAY = Display()
+LAST_LINES = 25
+# How long hosts wait for each other's state: one of them may be asking a service that hangs.
+MEETING_TIMEOUT_S = 300.0
+PROBE_TIMEOUT_S = 60.0
+SHOW = (
+    "systemctl show --property=ActiveState,Result,MainPID,InvocationID {unit}; "
+    'pid=$(systemctl show --property=MainPID --value {unit}); [ "$pid" = 0 ] || '
+    "tr '\\0' '\\n' < /proc/$pid/environ 2>/dev/null | grep '^MOEFLEET_DIGEST=' || true"
+)
+
+
+class LaunchFailed(Exception):
+    """This launch can't succeed any more; `lines` are the journal's last words."""
+
+    def __init__(self, message: str, lines: Optional[list[str]] = None) -> None:
+        self.lines = lines or []
+        super().__init__(message)
+
+
+class ActionModule(ActionBase):
+    """Watches one host of the group; the board tells it of the others."""
+
+    TRANSFERS_FILES = True
+    _requires_connection = True
+
+    # -- the host --------------------------------------------------------------------------------------------------------------
+
+    def _shell(self, command: str) -> str:
+        """Run a command on the host and return its output; LaunchFailed when it fails."""
+        done = self._low_level_execute_command(command, sudoable=True)
+        if done["rc"] != 0:
+            raise LaunchFailed(f"`{command[:80]}` failed with {done['rc']}: {(done['stderr'] or done['stdout']).strip()[-300:]}")
+        return str(done["stdout"])
+
+    def _unit(self) -> Unit:
+        return unit_from(self._shell(SHOW.format(unit=shlex.quote(self.unit))))
+
+    def _journal(self, unit: Unit, only: str = "", lines: int = 400) -> list[str]:
+        """The unit's log since it was started, cut down to lines that match `only`."""
+        if not unit.invocation:
+            return []
+        command = f"journalctl --quiet --no-pager --output=cat _SYSTEMD_INVOCATION_ID={unit.invocation}"
+        if only:
+            command += f" | grep -E {shlex.quote(only)} || true"
+        return self._shell(f"({command}) | tail -n {lines}").splitlines()
+
+    def _probe(self) -> dict[str, Any]:
+        """Ask the service for a completion and its engines, from the head."""
+        arguments = {**self.service, "ask": [0], "max_tokens": 1, "completion_timeout_s": PROBE_TIMEOUT_S}
+        answer = self._execute_module(
+            module_name="moefleet.serving.service_probe", module_args=arguments, task_vars=self.task_vars
+        )
+        probe: dict[str, Any] = answer.get("probe") or {"ready": False, "reasons": [str(answer.get("msg", "no answer"))]}
+        return probe
+
+    # -- the group -------------------------------------------------------------------------------------------------------------
+
+    def _state(self) -> dict[str, Any]:
+        """What this host tells the others before anything is done."""
+        unit = self._unit()
+        state: dict[str, Any] = {"runs": unit.runs, "current": unit.digest == self.digest, "answers": True, "why": ""}
+        if self.board.me == self.head and state["runs"] and state["current"]:
+            probe = self._probe()
+            state.update(answers=bool(probe["ready"]), why="; ".join(probe["reasons"]))
+        return state
+
+    def _stop(self) -> None:
+        unit = shlex.quote(self.unit)
+        self._shell(f"systemctl daemon-reload && systemctl stop {unit} && (systemctl reset-failed {unit} 2>/dev/null || true)")
+        self.board.post("stopped", {})
+        self.board.wait_for_all("stopped", MEETING_TIMEOUT_S)
+
+    def _wait_for_turn(self) -> None:
+        """With an interval: the head starts at once, the others one by one after its coordinator is up."""
+        position = self.board.hosts.index(self.board.me)
+        if self.interval_s <= 0 or position == 0:
+            return
+        while True:
+            self._raise_if_failed()
+            coordinator = self.board.read("coordinator", self.head)
+            if coordinator is not None and time.time() >= coordinator["at"] + (position - 1) * self.interval_s:
+                return
+            self.board.post("progress", {"words": "waiting for its turn"})
+            if time.monotonic() > self.deadline:
+                raise LaunchFailed(f"the head's coordinator was not up after {self.timeout_s:.0f} s")
+            time.sleep(1.0)
+
+    def _raise_if_failed(self) -> None:
+        for host, failure in self.board.all("failed").items():
+            if host != self.board.me:
+                raise LaunchFailed(f"stopped because {host} failed: {failure['message']}")
+
+    def _look(self, local_ranks: int) -> bool:
+        """One look at this host: tell the others how far it is; on the head, whether the service answers."""
+        unit = self._unit()
+        if not unit.runs:
+            lines = self._journal(unit, lines=LAST_LINES)
+            raise LaunchFailed(f"{self.board.me}: {self.unit} died ({unit.active}, result {unit.result})", lines)
+        lines = self._journal(unit, only=INTERESTING)
+        words = stage(lines, local_ranks)
+        if self.board.me != self.head:
+            self.board.post("progress", {"words": words})
+            return False
+        if any(COORDINATOR in line for line in lines) and self.board.read("coordinator", self.head) is None:
+            self.board.post("coordinator", {"at": time.time()})
+        if not any(API_UP in line for line in lines):
+            self.board.post("progress", {"words": words})
+            return False
+        probe = self._probe()
+        self.board.post("progress", {"words": "; ".join(probe["reasons"]) or "answers"})
+        return bool(probe["ready"])
+
+    def _show_progress(self, began: float) -> None:
+        said = self.board.all("progress")
+        words = "  ".join(f"{host}: {said.get(host, {}).get('words', 'starting')}" for host in self.board.hosts)
+        DISPLAY.display(f"  {time.monotonic() - began:5.0f} s  {words}")
+
+    def _watch(self, local_ranks: int) -> float:
+        """Look again and again until the head says that the service answers; returns the seconds that took."""
+        began = time.monotonic()
+        next_line = began + self.progress_s
+        while True:
+            self._raise_if_failed()
+            if self.board.read("ready", self.head) is not None:
+                return time.monotonic() - began
+            if self._look(local_ranks):
+                self.board.post("ready", {})
+                continue
+            now = time.monotonic()
+            if self.board.me == self.head and now >= next_line:
+                self._show_progress(began)
+                next_line = now + self.progress_s
+            if now > self.deadline:
+                said = self.board.read("progress", self.board.me) or {"words": "starting"}
+                raise LaunchFailed(f"{self.board.me}: not answering after {self.timeout_s:.0f} s; {said['words']}", self._journal(self._unit(), lines=LAST_LINES))
+            time.sleep(self.poll_s)
+
+    def _launch(self, local_ranks: int) -> float:
+        self._stop()
+        self.deadline = time.monotonic() + self.timeout_s
+        self._wait_for_turn()
+        self._shell(f"systemctl start --no-block {shlex.quote(self.unit)}")
+        time.sleep(1.0)  # a queued start job is not yet a unit that runs
+        return self._watch(local_ranks)
+
+    def _give_up(self, error: Exception, lines: list[str]) -> dict[str, Any]:
+        """Tell the others, stop this host's ranks, and say why."""
+        self.board.post("failed", {"message": str(error)})
+        try:
+            self._shell(f"systemctl stop {shlex.quote(self.unit)}")
+        except (LaunchFailed, AnsibleConnectionFailure) as also:
+            lines = [*lines, f"(and stopping it: {also})"]
+        words = "".join(f"\n    {line}" for line in lines)
+        tail = f" Last lines of its log:{words}" if lines else ""
+        return {"failed": True, "log": lines, "msg": f"{error}.{tail}\n  More: journalctl -u {self.unit} on {self.board.me}"}
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        """Compare, decide together, and start together."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        arguments = self._task.args
+        self.task_vars = task_vars or {}
+        hosts = [str(host) for host in arguments["hosts"]]
+        forks = int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS)
+        if forks < len(hosts):
+            return result | {"failed": True, "msg": f"{len(hosts)} hosts wait for each other, which needs as many forks; there are {forks}. Use --forks {len(hosts)}."}
+        self.unit, self.digest, self.service = str(arguments["unit"]), str(arguments["digest"]), dict(arguments["service"])
+        self.interval_s, self.poll_s = float(arguments.get("start_interval_s", 0)), float(arguments.get("poll_s", 3))
+        self.progress_s, self.timeout_s = float(arguments.get("progress_s", 10)), float(arguments.get("timeout_s", 1800))
+        self.deadline = time.monotonic() + self.timeout_s
+        self.head = hosts[0]
+        # The run's own temporary directory: the same in every worker, and gone when the run ends.
+        directory = Path(constants.DEFAULT_LOCAL_TMP) / f"launch-{os.getppid()}-{self._task._uuid}"
+        self.board = Board(directory, hosts, str(self.task_vars["inventory_hostname"]))
+        try:
+            self.board.post("state", self._state())
+            reasons = start_needed(self.board.wait_for_all("state", MEETING_TIMEOUT_S))
+            if not reasons:
+                return result | {"changed": False, "reasons": []}
+            diff = {"before": "".join(f"{reason}\n" for reason in reasons), "after": "every host runs as planned\n"}
+            if self._task.check_mode:
+                return result | {"changed": True, "reasons": reasons, "diff": diff}
+            if self.board.me == self.head:
+                DISPLAY.display(f"  starting {len(hosts)} hosts: {'; '.join(reasons)}")
+            seconds = self._launch(int(arguments["local_ranks"]))
+        except LaunchFailed as error:
+            return result | self._give_up(error, error.lines)
+        except BoardTimeout as error:
+            return result | self._give_up(error, [])
+        except AnsibleConnectionFailure as error:
+            self.board.post("failed", {"message": f"{self.board.me} can't be reached: {error}"})
+            raise
+        return result | {"changed": True, "reasons": reasons, "seconds": round(seconds, 1), "diff": diff}

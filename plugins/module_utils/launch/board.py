@@ -1,0 +1,69 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A noticeboard on the controller: what the hosts of a launch tell each other while each is watched by a worker of its own.
+
+One small file a topic and host, written whole (rename), read by everyone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+POLL_S = 0.2
+
+
+class BoardTimeout(Exception):
+    """Some hosts said nothing on a topic in time."""
+
+    def __init__(self, topic: str, silent: Sequence[str]) -> None:
+        self.silent = list(silent)
+        super().__init__(f"no word about {topic} from {', '.join(silent)}")
+
+
+class Board:
+    """The noticeboard as seen by one host."""
+
+    def __init__(self, directory: Path, hosts: Sequence[str], me: str) -> None:
+        self.directory = directory
+        self.hosts = list(hosts)
+        self.me = me
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def _path(self, topic: str, host: str) -> Path:
+        return self.directory / f"{topic}.{self.hosts.index(host)}.json"
+
+    def post(self, topic: str, content: dict[str, Any]) -> None:
+        """Say something; a later post on the same topic replaces the earlier."""
+        path = self._path(topic, self.me)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(content), encoding="utf-8")
+        part.replace(path)
+
+    def read(self, topic: str, host: str) -> Optional[dict[str, Any]]:
+        """What a host said, or None."""
+        try:
+            content: dict[str, Any] = json.loads(self._path(topic, host).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return content
+
+    def all(self, topic: str) -> dict[str, dict[str, Any]]:
+        """What has been said on a topic, by host."""
+        said = {host: self.read(topic, host) for host in self.hosts}
+        return {host: content for host, content in said.items() if content is not None}
+
+    def wait_for_all(self, topic: str, timeout_s: float) -> dict[str, dict[str, Any]]:
+        """What every host says on a topic; BoardTimeout names those that say nothing within `timeout_s` seconds."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            said = self.all(topic)
+            if len(said) == len(self.hosts):
+                return said
+            if time.monotonic() > deadline:
+                raise BoardTimeout(topic, [host for host in self.hosts if host not in said])
+            time.sleep(POLL_S)

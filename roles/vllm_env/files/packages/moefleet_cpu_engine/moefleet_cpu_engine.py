@@ -1,0 +1,105 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What vLLM 0.32's CPU build lacks before data parallelism with expert parallelism runs on CPU ranks.
+
+vLLM loads it in every process through the entry point `vllm.general_plugins`. Three gaps, each closed by one function below:
+
+* the communicator has no variable-size gather and reduce-scatter, which the backend allgather_reducescatter is made of;
+* the expert kernel ignores the map from global to local experts and would index experts that the rank doesn't hold;
+* AMX kernels are chosen because the processor has AMX, also where the process may not use it, and die with SIGILL.
+
+The figures that the ranks compute are vLLM's own: nothing here stands in for a kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import torch
+import torch.distributed as distributed
+
+
+def all_gatherv(self: Any, input_: Any, dim: int = 0, sizes: Optional[list[int]] = None) -> Any:
+    """Concatenate every rank's rows, `sizes[r]` of them from rank r, along dimension 0. Takes one tensor or a list of them."""
+    if isinstance(input_, list):
+        return [all_gatherv(self, tensor, dim, sizes) for tensor in input_]
+    if dim != 0:
+        raise ValueError(f"all_gatherv along dimension {dim}: the ranks' rows are only ever gathered along 0")
+    counts = sizes or [input_.shape[0]] * self.world_size
+    # Gloo's all_gather wants equal shapes: send padded rows, cut them off again.
+    padded = input_.new_zeros((max(counts), *input_.shape[1:]))
+    padded[: input_.shape[0]] = input_
+    parts = [torch.empty_like(padded) for _ in range(self.world_size)]
+    distributed.all_gather(parts, padded, group=self.device_group)
+    return torch.cat([part[:count] for part, count in zip(parts, counts)])
+
+
+def reduce_scatterv(self: Any, input_: torch.Tensor, dim: int = 0, sizes: Optional[list[int]] = None) -> torch.Tensor:
+    """Sum over the ranks and keep this rank's `sizes[rank]` rows. Gloo has no reduce-scatter, so it is an all-reduce and a cut."""
+    if dim not in (0, -input_.dim()):
+        raise ValueError(f"reduce_scatterv along dimension {dim}: the ranks' rows are only ever scattered along 0")
+    total = input_.contiguous().clone()
+    distributed.all_reduce(total, group=self.device_group)
+    counts = sizes or [total.shape[0] // self.world_size] * self.world_size
+    first = sum(counts[: self.rank_in_group])
+    return total[first : first + counts[self.rank_in_group]].contiguous()
+
+
+def to_local_experts(
+    topk_ids: torch.Tensor, topk_weights: torch.Tensor, expert_map: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Expert ids of this rank, and weights with 0 for experts that other ranks hold (their id becomes 0, which then adds nothing)."""
+    local = expert_map[topk_ids.long()]
+    held = local >= 0
+    ids = torch.where(held, local, torch.zeros_like(local)).to(topk_ids.dtype)
+    return ids, torch.where(held, topk_weights, torch.zeros_like(topk_weights))
+
+
+def give_communicator_variable_sizes() -> None:
+    """Add the two collectives to the CPU communicator."""
+    from vllm.distributed.device_communicators.cpu_communicator import CpuCommunicator
+
+    CpuCommunicator.all_gatherv = all_gatherv
+    CpuCommunicator.reduce_scatterv = reduce_scatterv
+
+
+def make_experts_local() -> None:
+    """Translate expert ids before the CPU expert kernel sees them."""
+    from vllm.model_executor.layers.fused_moe.experts import cpu_moe
+
+    kernel = cpu_moe.CPUUnquantizedExperts
+    apply_all = kernel.apply
+
+    def apply_local(
+        self: Any,
+        output: torch.Tensor,
+        hidden_states: torch.Tensor,
+        w1: torch.Tensor,
+        w2: torch.Tensor,
+        topk_weights: torch.Tensor,
+        topk_ids: torch.Tensor,
+        activation: Any,
+        global_num_experts: int,
+        expert_map: Optional[torch.Tensor],
+        *rest: Any,
+        **named: Any,
+    ) -> Any:
+        if expert_map is not None:
+            topk_ids, topk_weights = to_local_experts(topk_ids, topk_weights, expert_map)
+        return apply_all(
+            self, output, hidden_states, w1, w2, topk_weights, topk_ids, activation, global_num_experts, None, *rest, **named
+        )
+
+    kernel.apply = apply_local
+
+
+def avoid_amx() -> None:
+    """Take the portable kernels: a virtual machine's processor may report AMX without letting processes use its tiles."""
+    torch.cpu._is_amx_tile_supported = lambda: False
+
+
+def register() -> None:
+    """Called by vLLM in each of its processes."""
+    avoid_amx()
+    give_communicator_variable_sizes()
+    make_experts_local()
