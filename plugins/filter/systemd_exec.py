@@ -1,39 +1,33 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filter: a command as systemd's ExecStart= reads it back, argument for argument."""
+"""The filter ``systemd_exec``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@")
-# systemd.service(5), COMMAND LINES: % starts a specifier, $ a variable; systemd.syntax(7), QUOTING: C escapes inside double quotes.
-ESCAPES = {"%": "%%", "$": "$$", "\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.unit_file import UnitSyntaxError, exec_line
 
 
-def quoted(argument: str) -> str:
-    """One argument, quoted only where it has to be."""
-    if argument and set(argument) <= PLAIN:
-        return argument
-    return '"' + "".join(ESCAPES.get(character, character) for character in argument) + '"'
-
-
-def systemd_exec(argv: Sequence[Any]) -> str:
-    """The value of ExecStart= for a command. The first element must be an absolute path."""
-    arguments = [str(argument) for argument in argv]
-    if not arguments or not arguments[0].startswith("/"):
-        raise AnsibleFilterError("systemd_exec: the command must begin with an absolute path")
-    if any("\0" in argument for argument in arguments):
-        raise AnsibleFilterError("systemd_exec: an argument holds a zero byte")
-    return " ".join(quoted(argument) for argument in arguments)
+def systemd_exec(argv: Sequence[str]) -> str:
+    """An argument list as the value of a unit's ``ExecStart=``."""
+    if isinstance(argv, (str, bytes, Mapping)) or not isinstance(argv, Sequence):
+        raise AnsibleFilterError("systemd_exec takes a list of arguments")
+    wrong = [item for item in argv if not isinstance(item, str)]
+    if wrong:
+        raise AnsibleFilterError(f"systemd_exec takes text only, not {wrong[0]!r}: quote it")
+    try:
+        return exec_line([str(item) for item in argv])
+    except UnitSyntaxError as problem:
+        raise AnsibleFilterError(f"systemd_exec: {problem}") from problem
 
 
 class FilterModule:
-    """Ansible's way to find filters."""
+    """Ansible's way to find the filter."""
 
-    def filters(self) -> dict[str, Any]:
+    def filters(self) -> dict[str, Callable[..., Any]]:
         """Filters by name."""
         return {"systemd_exec": systemd_exec}

@@ -88,6 +88,14 @@ def check_parallel(case: Deployment) -> list[Finding]:
                 "set parallel.expert to false",
             )
         )
+    if parallel.eplb and parallel.expert and case.expert_parallel_size == 1:
+        found.append(
+            error(
+                "parallel.eplb_one_rank",
+                "EPLB moves experts between ranks, but there is one",
+                "set parallel.eplb to false, or use more ranks",
+            )
+        )
     return found + _check_redundancy(case) + _check_eplb(parallel, case.engine)
 
 

@@ -75,7 +75,7 @@ FLAGS: dict[str, Lifetime] = {
     "--max-num-batched-tokens": _ALWAYS,
     "--gpu-memory-utilization": _ALWAYS,
     "--kv-cache-dtype": _ALWAYS,
-    "--kv-cache-memory-bytes": _since("0.11.0"),
+    "--kv-cache-memory-bytes": _since("0.10.2"),
     "--enable-dbo": _since("0.11.0"),
     "--dbo-decode-token-threshold": _since("0.11.0"),
     "--dbo-prefill-token-threshold": _since("0.11.0"),
