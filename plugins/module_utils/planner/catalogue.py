@@ -144,11 +144,9 @@ def find_model(given: Any) -> tuple[Model, str]:
             "give a catalogue name, the path of a config.json or its content",
         )
     name = given.strip()
-    entry = CATALOGUE.get(name.lower()) or next(
-        (item for item in CATALOGUE.values() if item[0].lower() == name.lower()), None
-    )
-    if entry is not None:
-        return read_model(entry[1], name.lower(), entry[0]), entry[0]
+    for known, (repository, config) in CATALOGUE.items():
+        if name.lower() in (known, repository.lower()):
+            return read_model(config, known, repository), repository
     if os.sep in name or name.endswith(".json"):
         return _from_file(name)
     raise PlannerError(

@@ -111,13 +111,13 @@ class Model:
     def parameters_by_component(self) -> dict[str, int]:
         """Scalars of the main model (no multi-token-prediction layer) by component name."""
         totals: dict[str, int] = {}
-        for component in self._every_component():
-            totals[component.name] = totals.get(component.name, 0) + component.parameters
+        for component, count in self._counted():
+            totals[component.name] = totals.get(component.name, 0) + count * component.parameters
         return totals
 
     def parameters(self) -> int:
         """Scalars of the main model; 671,026,419,200 for DeepSeek-V3."""
-        return sum(component.parameters for component in self._every_component())
+        return sum(count * component.parameters for component, count in self._counted())
 
     def active_parameters(self) -> int:
         """Scalars a token passes through: everything but the routed experts it is not sent to."""
@@ -126,15 +126,15 @@ class Model:
 
     def checkpoint_bytes(self, precision: str) -> int:
         """Bytes of the main model's tensors on disk."""
-        return sum(component.bytes(precision) for component in self._every_component())
+        return sum(count * component.bytes(precision) for component, count in self._counted())
 
-    def _every_component(self) -> list[Component]:
-        found = list(self.before)
-        for kind in self.layers:
-            found.extend(self.layer(kind))
-            if kind == MOE_LAYER and self.expert is not None:
-                found.extend([self.expert] * self.experts)
-        found.extend(self.after)
+    def _counted(self) -> list[tuple[Component, int]]:
+        """Every component and how often the model has it."""
+        found = [(component, 1) for component in self.before + self.after]
+        for kind in (DENSE_LAYER, MOE_LAYER):
+            found.extend((component, self.layers.count(kind)) for component in self.layer(kind))
+        if self.expert is not None:
+            found.append((self.expert, self.experts * self.moe_layers))
         return found
 
 

@@ -1,0 +1,199 @@
+"""Models: exact parameter counts against the published architecture, and refusal of what is not known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.architectures import read_model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import CATALOGUE, find_model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import PlannerError
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.model import Model, pipeline_stages
+from hypothesis import given
+from hypothesis import strategies as st
+
+Published = Callable[[str], list[dict[str, str]]]
+
+# The catalogue's name of each row of model_configs.csv that the planner knows.
+ROWS = {
+    "DeepSeek-V3 / R1 / R1-0528": "deepseek-v3",
+    "DeepSeek-V3.1": "deepseek-v3.1",
+    "DeepSeek-V3.2": "deepseek-v3.2",
+    "DeepSeek-V2 (236B)": "deepseek-v2",
+    "DeepSeek-V2-Lite (16B)": "deepseek-v2-lite",
+    "Kimi-K2 / K2-Thinking / K2.5 (text)": "kimi-k2",
+    "Qwen3-235B-A22B": "qwen3-235b-a22b",
+    "Qwen3-30B-A3B": "qwen3-30b-a3b",
+}
+# Components of param_count_dsv3.csv by ours.
+COMPONENTS = {
+    "embed_tokens": "embed_tokens",
+    "lm_head": "lm_head",
+    "final_norm": "final_norm",
+    "q_a_proj": "q_a_proj",
+    "q_a_layernorm": "q_a_layernorm",
+    "q_b_proj": "q_b_proj",
+    "kv_a_proj_with_mqa": "kv_a_proj_with_mqa",
+    "kv_a_layernorm": "kv_a_layernorm",
+    "kv_b_proj": "kv_b_proj",
+    "o_proj": "o_proj",
+    "layer_norms": "input+post_attn layernorm",
+    "dense_mlp": "dense MLP (layers 0-2)",
+    "router_gate": "router gate",
+    "router_bias": "e_score_correction_bias",
+    "shared_experts": "shared expert",
+    "routed_experts": "routed experts",
+}
+
+
+def model(name: str) -> Model:
+    return find_model(name)[0]
+
+
+def config(name: str = "deepseek-v3", **changes: Any) -> dict[str, Any]:
+    return {**CATALOGUE[name][1], **changes}
+
+
+def code_of(given: Any) -> str:
+    with pytest.raises(PlannerError) as caught:
+        find_model(given)
+    return caught.value.code
+
+
+def test_deepseek_v3_main_parameters_are_exact() -> None:
+    assert model("deepseek-v3").parameters() == 671_026_419_200
+
+
+def test_deepseek_v3_by_component(published: Published) -> None:
+    expected = {row["component"]: int(row["params_total"]) for row in published("param_count_dsv3") if row["params_total"]}
+    assert {COMPONENTS[name]: count for name, count in model("deepseek-v3").parameters_by_component().items()} == {
+        name: expected[name] for name in COMPONENTS.values()
+    }
+
+
+def test_the_released_checkpoint_closes() -> None:
+    """Main model as derived, plus the multi-token-prediction layer with its own embedding and head, is the published size."""
+    main = model("deepseek-v3")
+    assert main.checkpoint_precision == "fp8"
+    layer = sum(item.bytes("fp8") for item in main.layer("moe"))
+    assert main.expert is not None
+    experts = main.experts * main.expert.bytes("fp8")
+    embedding = 2 * 129280 * 7168
+    projection_and_norms = 2 * (2 * 7168 * 7168 + 3 * 7168)  # eh_proj in BF16; enorm, hnorm and the head's norm
+    prediction = layer + experts + 2 * embedding + projection_and_norms
+    assert main.checkpoint_bytes("fp8") + prediction == 688_574_839_360  # 11.9 MB of safetensors headers below 688,586,727,753
+
+
+@pytest.mark.parametrize("row", sorted(ROWS))
+def test_published_totals(row: str, published: Published) -> None:
+    expected = next(line for line in published("model_configs") if line["model"] == row)
+    found = model(ROWS[row])
+    assert found.parameters() == int(expected["params_total_computed"])
+    assert found.active_parameters() == int(expected["params_active_computed"])
+    per_token = found.kv.bytes_per_token_and_layer(2, 1) - found.kv.fixed_bytes
+    assert per_token * len(found.layers) == int(expected["kv_bytes_per_token_bf16_whole_model"])
+
+
+def test_v32_caches_its_indexer_beside_the_latent() -> None:
+    found = model("deepseek-v3.2")
+    assert len(found.layers) * found.kv.bytes_per_token_and_layer(2, 8) == 78_324  # M09's log has 78,325.9
+    assert len(found.layers) * found.kv.bytes_per_token_and_layer(1, 8) == 43_188  # M12's log has 43,189.7
+
+
+def test_grouped_query_heads_divide_until_one_is_left() -> None:
+    kv = model("qwen3-235b-a22b").kv
+    assert [kv.bytes_per_token_and_layer(2, tensor) for tensor in (1, 2, 4, 8)] == [2048, 1024, 512, 512]
+
+
+def test_dense_model_with_tied_embeddings() -> None:
+    """Qwen2.5-0.5B: 494,032,768 parameters as published, embedding counted once."""
+    found = read_model(
+        {
+            "model_type": "qwen2",
+            "hidden_size": 896,
+            "intermediate_size": 4864,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 14,
+            "num_key_value_heads": 2,
+            "vocab_size": 151936,
+            "tie_word_embeddings": True,
+        },
+        "qwen2.5-0.5b",
+    )
+    assert found.parameters() == 494_032_768
+    assert found.experts == 0
+    assert found.active_parameters() == found.parameters()
+
+
+def test_a_config_file_its_directory_and_its_content_are_one_model(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config()), encoding="utf-8")
+    by_file, served = find_model(str(path))
+    by_directory, _served = find_model(str(tmp_path))
+    by_content, _name = find_model(config())
+    assert served == str(tmp_path)
+    assert by_file == by_directory
+    assert by_file.parameters() == by_content.parameters() == 671_026_419_200
+
+
+def test_the_repository_is_a_name_too() -> None:
+    assert find_model("deepseek-ai/DeepSeek-V3") == find_model("DeepSeek-V3")
+    assert find_model("deepseek-v3")[1] == "deepseek-ai/DeepSeek-V3"
+
+
+def test_unknown_architecture_is_refused_by_name() -> None:
+    with pytest.raises(PlannerError) as caught:
+        find_model(config(model_type="mamba3"))
+    assert caught.value.code == "model.unknown_architecture"
+    assert "mamba3" in caught.value.message
+    assert "deepseek_v3" in caught.value.fix
+
+
+def test_unknown_name_suggests_the_near_one() -> None:
+    with pytest.raises(PlannerError) as caught:
+        find_model("deepseek-v33")
+    assert caught.value.code == "model.unknown"
+    assert "deepseek-v3" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (config(kv_lora_rank=None), "model.config_key"),
+        (config(hidden_size="7168"), "model.config_key"),
+        (config(num_hidden_layers=0), "model.config_key"),
+        (config(n_routed_experts=True), "model.config_key"),
+        (config(quantization_config={"quant_method": "awq"}), "model.unknown_quantisation"),
+        ({}, "model.no_model_type"),
+        (None, "model.missing"),
+        ("", "model.missing"),
+        (7, "model.missing"),
+        ("/nowhere/config.json", "model.unreadable"),
+    ],
+)
+def test_wrong_models(given: Any, code: str) -> None:
+    assert code_of(given) == code
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "3"])
+def test_a_file_that_is_no_configuration(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(content, encoding="utf-8")
+    assert code_of(str(path)) == "model.unreadable"
+
+
+def test_pipeline_stages_are_vllms() -> None:
+    assert pipeline_stages(61, 4) == [15, 15, 16, 15]
+    assert pipeline_stages(62, 4) == [15, 16, 16, 15]
+    assert pipeline_stages(63, 4) == [16, 16, 16, 15]
+
+
+@given(st.integers(1, 200), st.integers(1, 16))
+def test_pipeline_stages_cover_every_layer(layers: int, stages: int) -> None:
+    sizes = pipeline_stages(layers, stages)
+    assert sum(sizes) == layers
+    assert len(sizes) == stages
+    assert max(sizes) - min(sizes) <= 1
