@@ -1,0 +1,112 @@
+"""site.yml and verify.yml on the lab: what a user gets, and that nothing happens when nothing has to."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from typing import Any
+
+
+from .playbooks import ROOT, Outcome, main_pids, on_host, play
+
+API = "http://127.0.0.1:8000"
+HOSTS = ("node-0", "node-1", "node-2", "node-3")
+
+
+def get(path: str) -> str:
+    """A page of the service, through the machine's loopback."""
+    with urllib.request.urlopen(API + path, timeout=60) as answer:
+        return str(answer.read().decode())
+
+
+def complete(prompt: str, engine: int) -> dict[str, Any]:
+    """A completion from one engine, greedy."""
+    body = {"model": "deepseek-v3-tiny", "prompt": prompt, "max_tokens": 8, "temperature": 0, "logprobs": 1, "return_token_ids": True}
+    headers = {"Content-Type": "application/json", "X-data-parallel-rank": str(engine)}
+    request = urllib.request.Request(f"{API}/v1/completions", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=180) as answer:
+        choice: dict[str, Any] = json.load(answer)["choices"][0]
+    return choice
+
+
+def report() -> dict[str, Any]:
+    """The last verification's report."""
+    content: dict[str, Any] = json.loads((ROOT / "artifacts/verify/report.json").read_text())
+    return content
+
+
+def assert_nothing_changed(outcome: Outcome) -> None:
+    """Success, and no change on any host or the controller."""
+    assert outcome.rc == 0, outcome.explain()
+    assert {host: number for host, number in outcome.changed.items() if number} == {}, outcome.explain()
+
+
+def test_site_ends_with_where_and_how(lab: Outcome) -> None:
+    """The summary names the address, the ranks and what comes next."""
+    for words in ("The service answers: http://127.0.0.1:8000/v1", "8 ranks on 4 hosts", "node-3: ranks 6-7 (follower)", "verify.yml"):
+        assert words in re.sub(r"\s+", " ", lab.output), lab.explain()
+
+
+def test_every_engine_answers_alike(lab: Outcome) -> None:
+    """One model, eight ranks that each hold a part of the experts: greedy decoding gives the same tokens whichever engine is asked."""
+    answers = [complete("The quick brown fox", engine) for engine in range(8)]
+    assert len({tuple(answer["token_ids"]) for answer in answers}) == 1, answers
+    # Different prompts have to give different answers, or a model that ignores its input would pass.
+    assert complete("Lorem ipsum", 0)["token_ids"] != answers[0]["token_ids"]
+
+
+def test_every_engine_is_in_the_metrics(lab: Outcome) -> None:
+    """Engines 0 to 7, and no other."""
+    assert set(re.findall(r'engine="(\d+)"', get("/metrics"))) == {str(number) for number in range(8)}
+
+
+def test_second_run_changes_nothing(lab: Outcome) -> None:
+    """No change, no restart."""
+    before = main_pids()
+    assert_nothing_changed(play("site.yml"))
+    assert main_pids() == before
+
+
+def test_check_mode_predicts_nothing(lab: Outcome) -> None:
+    """`--check --diff` on the finished lab reports nothing to change."""
+    assert_nothing_changed(play("site.yml", "--check", "--diff"))
+
+
+def test_verify_passes_and_changes_nothing(lab: Outcome) -> None:
+    """Everything measured, judged and written down."""
+    before = main_pids()
+    outcome = play("verify.yml")
+    assert outcome.rc == 0, outcome.explain()
+    assert {host: outcome.changed[host] for host in HOSTS if outcome.changed[host]} == {}
+    assert main_pids() == before
+    assert report()["verdict"] == "pass"
+    assert {check["host"] for check in report()["checks"]} >= set(HOSTS)
+    assert "<html" in (ROOT / "artifacts/verify/report.html").read_text()
+
+
+def rank_process(host: str, rank: int) -> str:
+    """The process of one rank, as the host counts."""
+    return on_host(host, f"pgrep -f '^VLLM::EngineCore_DP{rank}$'").strip()
+
+
+def test_part_of_the_group_is_refused(lab: Outcome) -> None:
+    """Three of four hosts are no service: refused by name before any of the three is changed."""
+    outcome = play("site.yml", "--limit", "localhost,node-0,node-1,node-3")
+    assert outcome.rc != 0
+    assert any("node-2 (left out of this run" in failure for failure in outcome.failures), outcome.explain()
+
+
+def test_killed_rank_is_named_and_the_group_comes_back(lab: Outcome) -> None:
+    """One rank of a follower dies without a word: verify fails and names it, and site.yml restarts the whole group."""
+    before = main_pids()
+    on_host("node-2", f"kill -9 {rank_process('node-2', 5)}")
+    outcome = play("verify.yml")
+    assert outcome.rc != 0, outcome.explain()
+    bad = [check for check in report()["checks"] if check["verdict"] in ("fail", "unknown")]
+    assert any(check["host"] == "node-2" and re.search(r"\brank 5\b", json.dumps(check)) for check in bad), bad
+    assert any("node-2" in failure and "rank 5" in failure for failure in outcome.failures), outcome.failures
+    again = play("site.yml")
+    assert again.rc == 0, again.explain()
+    assert set(main_pids().values()).isdisjoint(set(before.values()))
+    assert complete("The quick brown fox", 5)["token_ids"]
