@@ -45,6 +45,8 @@ def check(where: str, text: str) -> Finding | None:
     address = parse(text)
     if address is None:
         return _not_an_address(where, plain(text))
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     if address.is_unspecified:
         return error(
             "address.unspecified",

@@ -5,15 +5,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from . import addresses
 from .deployment import Deployment
-from .engine import OWNED
-from .engine_flags import ALL2ALL_BACKENDS, EPLB_SETTINGS, FLAGS, KV_CACHE_DTYPES, MULTI_NODE_SINCE, Lifetime, values_at
-from .fields import suggestion
+from .engine import OWNED, OWNED_VARIABLES
+from .engine_flags import (
+    ALL2ALL_BACKENDS,
+    ENVIRONMENT,
+    EPLB_SETTINGS,
+    FLAGS,
+    KV_CACHE_DTYPES,
+    MULTI_NODE_SINCE,
+    Lifetime,
+    values_at,
+)
+from .fields import closest, suggestion
 from .findings import Finding, error, warning
 from .model import Model
 from .request import Engine, Host, Parallel
+
+# How like a known flag another must be to be taken for a slip of the pen; real flags of three releases are all further
+# apart.
+_TYPO = 0.92
 
 
 def check_addresses(hosts: Sequence[Host]) -> list[Finding]:
@@ -205,48 +219,40 @@ def check_engine(engine: Engine, hosts: int, model: Model | None) -> list[Findin
             )
         )
     found.extend(_check_all2all(engine))
-    found.extend(
-        _check_value("engine.kv_cache_dtype", "engine.kv_cache_dtype", engine.kv_cache_dtype, KV_CACHE_DTYPES, engine)
-    )
+    found.extend(_check_value("kv_cache_dtype", engine.kv_cache_dtype, KV_CACHE_DTYPES, engine))
     problem = addresses.check("engine.host", engine.host)
     if problem is not None and problem.code not in ("address.unspecified", "address.loopback"):
         found.append(problem)
-    if (
-        model is not None
-        and model.max_length is not None
-        and engine.max_model_len is not None
-        and engine.max_model_len > model.max_length
-    ):
-        found.append(
-            error(
-                "engine.max_model_len",
-                f"engine.max_model_len {engine.max_model_len} is more than the {model.max_length} positions"
-                f" of {model.name}",
-                f"set engine.max_model_len to at most {model.max_length}",
-            )
-        )
-    if model is not None and model.max_length is None and engine.max_model_len is None:
-        found.append(
-            error(
-                "engine.max_model_len",
-                f"neither engine.max_model_len nor the model's max_position_embeddings is known for {model.name}",
-                "set engine.max_model_len",
-            )
-        )
+    if model is not None:
+        found.extend(_check_length(engine, model))
     for name in sorted(engine.arguments):
-        found.extend(_check_argument(name, engine))
+        found.extend(check_argument(name, engine.arguments[name], engine))
+    for name in sorted(engine.environment):
+        found.extend(_check_variable(name, engine))
     return found
 
 
-def _check_value(code: str, where: str, value: str, table: dict[str, Lifetime], engine: Engine) -> list[Finding]:
-    lifetime = table.get(value)
+def _check_length(engine: Engine, model: Model) -> list[Finding]:
+    given, most = engine.max_model_len, model.max_length
+    if most is None and given is None:
+        message = f"neither engine.max_model_len nor max_position_embeddings of {model.name} is given"
+        return [error("engine.max_model_len", message, "set engine.max_model_len")]
+    if most is not None and given is not None and given > most:
+        message = f"engine.max_model_len {given} is more than the {most} positions of {model.name}"
+        return [error("engine.max_model_len", message, f"set engine.max_model_len to at most {most}")]
+    return []
+
+
+def _check_value(key: str, value: str, table: dict[str, Lifetime], engine: Engine) -> list[Finding]:
+    code, lifetime = f"engine.{key}", table.get(value)
     known = values_at(table, engine.version)
     if lifetime is None:
-        return [error(code, f"{where} is '{value}', which no vLLM knows", suggestion(value, known))]
+        return [error(code, f"{code} is '{value}', which no vLLM knows", suggestion(value, known))]
     if not lifetime.covers(engine.version):
-        instead = f"use {lifetime.replaced_by}" if lifetime.replaced_by in known else "use one of: " + ", ".join(known)
+        instead = lifetime.replaced_by if lifetime.replaced_by in known else "one of: " + ", ".join(known)
         span = f"from {lifetime.introduced}" + (f" until {lifetime.removed}" if lifetime.removed else "")
-        return [error(code, f"{where} is '{value}', which vLLM {engine.version} does not know (known {span})", instead)]
+        message = f"{code} is '{value}', which vLLM {engine.version} does not know (known {span})"
+        return [error(code, message, f"use {instead}")]
     return []
 
 
@@ -254,48 +260,62 @@ def _check_all2all(engine: Engine) -> list[Finding]:
     backend = engine.all2all_backend
     if backend is None:
         return []
-    found = _check_value("engine.all2all_backend", "engine.all2all_backend", backend, ALL2ALL_BACKENDS, engine)
+    found = _check_value("all2all_backend", backend, ALL2ALL_BACKENDS, engine)
     lifetime = ALL2ALL_BACKENDS.get(backend)
     if not found and lifetime is not None and lifetime.deprecated is not None and engine.version >= lifetime.deprecated:
-        found.append(
-            warning(
-                "engine.all2all_fallback",
-                f"vLLM {engine.version} accepts all2all_backend '{backend}' but runs {lifetime.replaced_by} instead",
-                f"set engine.all2all_backend to {lifetime.replaced_by}",
-            )
-        )
+        instead = lifetime.replaced_by
+        message = f"vLLM {engine.version} accepts all2all_backend '{backend}' but runs {instead} instead"
+        found.append(warning("engine.all2all_fallback", message, f"set engine.all2all_backend to {instead}"))
     return found
 
 
-def _check_argument(name: str, engine: Engine) -> list[Finding]:
-    """Arguments passed through: not those that the plan decides, and not those the version is known to lack."""
-    flag = "--" + name.lstrip("-").replace("_", "-")
-    base = flag.split(".", 1)[0]
-    plain = "--" + base[5:] if base.startswith("--no-") else base
-    if base in OWNED or plain in OWNED:
+def check_argument(name: str, value: Any, engine: Engine) -> list[Finding]:
+    """An argument passed through: not one that the plan decides, nor one that the version is known to lack.
+
+    The planner knows the flags that matter here and how they changed, not all of an engine's; the installed binary is
+    asked for the others where it is installed.
+    """
+    flag = "--" + name.lstrip("-").replace("_", "-").split(".", 1)[0]
+    if flag.startswith("--no-"):
+        flag = "--" + flag[5:]
+    where = f"engine.arguments.{name}"
+    if flag in OWNED:
         return [
-            error(
-                "engine.argument_owned",
-                f"engine.arguments.{name} is decided by the plan",
-                "set the input it comes from instead",
-            )
+            error("engine.argument_owned", f"{where} is decided by the plan", "set the input it comes from instead")
         ]
-    lifetime = FLAGS.get(plain)
-    if lifetime is None or lifetime.covers(engine.version):
+    values = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(item, str) and item.startswith("-") for item in values):
+        return [
+            error("engine.argument_value", f"{where} begins with '-': it would be read as a flag", "correct the value")
+        ]
+    return _check_flag(where, flag, engine)
+
+
+def _check_flag(where: str, flag: str, engine: Engine) -> list[Finding]:
+    lifetime = FLAGS.get(flag)
+    if lifetime is None:
+        near = closest(flag, FLAGS, _TYPO)
+        if near is None:
+            return []
+        message = f"{where} is no flag the planner knows"
+        return [warning("engine.argument_unknown", message, f"did you mean '{near[2:]}'?")]
+    if lifetime.covers(engine.version):
         return []
     if lifetime.removed is not None and engine.version >= lifetime.removed:
-        message = f"vLLM {engine.version} no longer knows {plain} (removed in {lifetime.removed})"
-        return [
-            error(
-                "engine.flag_not_in_version",
-                message,
-                f"use {lifetime.replaced_by}" if lifetime.replaced_by else "leave it out",
-            )
-        ]
-    return [
-        error(
-            "engine.flag_not_in_version",
-            f"vLLM {engine.version} does not know {plain} (since {lifetime.introduced})",
-            f"use vLLM {lifetime.introduced} or newer, or leave it out",
-        )
-    ]
+        message = f"{where}: vLLM {engine.version} no longer knows {flag} (removed in {lifetime.removed})"
+        instead = f"use {lifetime.replaced_by}" if lifetime.replaced_by else "leave it out"
+        return [error("engine.flag_not_in_version", message, instead)]
+    message = f"{where}: vLLM {engine.version} does not know {flag} (since {lifetime.introduced})"
+    return [error("engine.flag_not_in_version", message, f"use vLLM {lifetime.introduced} or newer, or leave it out")]
+
+
+def _check_variable(name: str, engine: Engine) -> list[Finding]:
+    """An environment variable passed through: not one that differs by host, nor one that the version never reads."""
+    where = f"engine.environment.{name}"
+    if name in OWNED_VARIABLES:
+        return [error("engine.variable_owned", f"{where} is decided by the plan, host by host", "leave it out")]
+    lifetime = ENVIRONMENT.get(name)
+    if lifetime is None or lifetime.covers(engine.version):
+        return []
+    instead = f"use {lifetime.replaced_by}" if lifetime.replaced_by else "leave it out"
+    return [warning("engine.variable_unread", f"{where} is not read by vLLM {engine.version}", instead)]

@@ -64,6 +64,9 @@ OWNED = frozenset(
     )
 )
 
+# Environment variables that differ by host.
+OWNED_VARIABLES = frozenset(("VLLM_HOST_IP",))
+
 # A CPU engine on the lab: no downloads, one thread a rank, small arenas, and a Python trace when a kernel crashes.
 _OFFLINE_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 _CPU_ENVIRONMENT = {

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.architectures import read_model
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import CATALOGUE, find_model
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import PlannerError
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.model import Model, pipeline_stages
-from hypothesis import given
-from hypothesis import strategies as st
 
 Published = Callable[[str], list[dict[str, str]]]
 
@@ -68,14 +69,18 @@ def test_deepseek_v3_main_parameters_are_exact() -> None:
 
 
 def test_deepseek_v3_by_component(published: Published) -> None:
-    expected = {row["component"]: int(row["params_total"]) for row in published("param_count_dsv3") if row["params_total"]}
+    expected = {
+        row["component"]: int(row["params_total"]) for row in published("param_count_dsv3") if row["params_total"]
+    }
     assert {COMPONENTS[name]: count for name, count in model("deepseek-v3").parameters_by_component().items()} == {
         name: expected[name] for name in COMPONENTS.values()
     }
 
 
 def test_the_released_checkpoint_closes() -> None:
-    """Main model as derived, plus the multi-token-prediction layer with its own embedding and head, is the published size."""
+    """Main model as derived, plus the multi-token-prediction layer with its own embedding and head, is the published
+    size.
+    """
     main = model("deepseek-v3")
     assert main.checkpoint_precision == "fp8"
     layer = sum(item.bytes("fp8") for item in main.layer("moe"))
@@ -84,7 +89,9 @@ def test_the_released_checkpoint_closes() -> None:
     embedding = 2 * 129280 * 7168
     projection_and_norms = 2 * (2 * 7168 * 7168 + 3 * 7168)  # eh_proj in BF16; enorm, hnorm and the head's norm
     prediction = layer + experts + 2 * embedding + projection_and_norms
-    assert main.checkpoint_bytes("fp8") + prediction == 688_574_839_360  # 11.9 MB of safetensors headers below 688,586,727,753
+    assert (
+        main.checkpoint_bytes("fp8") + prediction == 688_574_839_360
+    )  # 11.9 MB of safetensors headers below 688,586,727,753
 
 
 @pytest.mark.parametrize("row", sorted(ROWS))

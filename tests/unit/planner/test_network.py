@@ -1,0 +1,81 @@
+"""The fabric's ceiling, against the published arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import find_model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.network import (
+    allgather_bytes_per_token,
+    network_tokens_per_s,
+    weights_tokens_per_s,
+)
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import deployment, make_plan
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import read_request
+
+Reference = Callable[..., dict[str, Any]]
+
+
+def codes(raw: dict[str, Any]) -> list[str]:
+    return [finding.code for finding in make_plan(raw).findings]
+
+
+def ceilings(raw: dict[str, Any]) -> tuple[float | None, float]:
+    request = read_request(raw, [])
+    case = deployment(request, 32, [])
+    assert case is not None
+    assert request.cluster.gpu is not None
+    assert request.cluster.gpu.memory_bytes_per_s is not None
+    return network_tokens_per_s(case, request.cluster), weights_tokens_per_s(case, request.cluster.gpu.memory_bytes_per_s)
+
+
+def test_bytes_of_one_token() -> None:
+    model, _served = find_model("deepseek-v3")
+    assert allgather_bytes_per_token(model, "fp8", 32) == pytest.approx(1.224e6, rel=0.001)
+    assert allgather_bytes_per_token(model, "bf16", 32) == 2 * 14_336 * 31 / 32 * 58
+
+
+@pytest.mark.parametrize(
+    ("gbit", "ports", "tokens"), [(25, 1, 1_940), (100, 1, 7_759), (400, 4, 124_146), (400, 8, 248_292)]
+)
+def test_published_ceilings_of_bf16_all_gather(reference: Reference, gbit: int, ports: int, tokens: int) -> None:
+    raw = reference({"precision": "bf16", "cluster.nic_gbit_s": gbit, "cluster.nics_per_host": ports})
+    ceiling, _weights = ceilings(raw)
+    assert ceiling == pytest.approx(tokens, rel=0.001)
+
+
+def test_fp8_dispatch_over_one_25g_port(reference: Reference) -> None:
+    ceiling, weights = ceilings(reference({"parallel.redundant_experts": 0}))
+    assert ceiling == pytest.approx(2_550, rel=0.002)
+    assert weights == pytest.approx(20_700, rel=0.08)  # published without the embedding, which a step does not read
+
+
+def test_one_25g_port_binds_and_the_message_has_the_arithmetic(reference: Reference) -> None:
+    [finding] = [finding for finding in make_plan(reference()).findings if finding.code == "network.bound"]
+    assert finding.severity == "warning"
+    assert "1.224 MB" in finding.message
+    assert "1 x 25 Gb/s" in finding.message
+    assert "2,552 tokens/s" in finding.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cluster.nic_gbit_s": 400, "cluster.nics_per_host": 8},
+        {"cluster.nic_gbit_s": ...},
+        {"cluster.gpu": {"memory_bytes": 95 << 30}},
+        {"parallel": {"tensor": 8, "data": 4, "expert": False}, "engine.max_model_len": 4096},
+    ],
+)
+def test_nothing_is_said_where_the_network_does_not_bind_or_is_unknown(
+    reference: Reference, changes: dict[str, Any]
+) -> None:
+    assert "network.bound" not in codes(reference(changes))
+
+
+def test_one_host_has_no_fabric(reference: Reference) -> None:
+    raw = reference({"cluster.hosts": [{"name": "a", "data_address": "10.0.0.1"}], "parallel": {"data": 8}})
+    assert ceilings(raw)[0] is None
