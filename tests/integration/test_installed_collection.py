@@ -14,6 +14,7 @@ from ansible_collections.moefleet.serving.tests import tarball
 
 SHIPPED = {
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "COPYING",
     "FILES.json",
     "MANIFEST.json",
