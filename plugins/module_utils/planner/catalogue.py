@@ -168,4 +168,4 @@ def _from_file(given: str) -> tuple[Model, str]:
     if not isinstance(config, Mapping):
         raise PlannerError("model.unreadable", "model", f"{path} holds {describe(config)}, not a mapping", correct)
     directory = path.absolute().parent
-    return read_model(config, directory.name or "model"), str(directory)
+    return read_model(config, directory.name or "model", str(directory)), str(directory)

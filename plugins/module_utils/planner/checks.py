@@ -82,6 +82,20 @@ def check_addresses(hosts: Sequence[Host]) -> list[Finding]:
     return found
 
 
+def check_precision(case: Deployment, model_path: str | None) -> list[Finding]:
+    """A checkpoint is loaded in the precision it has; another one needs converted weights at a path of their own."""
+    model = case.model
+    if case.precision == model.checkpoint_precision or model.repository is None or model_path != model.repository:
+        return []
+    return [
+        warning(
+            "model.not_as_released",
+            f"the plan is for {case.precision} weights, but those at {model_path} are {model.checkpoint_precision}",
+            f"set precision to {model.checkpoint_precision}, or model_path to weights converted to {case.precision}",
+        )
+    ]
+
+
 def check_parallel(case: Deployment) -> list[Finding]:
     """Divisions that must go without remainder, and what expert parallelism and its load balancing need."""
     found: list[Finding] = []

@@ -9,9 +9,12 @@ import shlex
 import string
 from collections.abc import Sequence
 
+from . import addresses
 from .inventory_reading import Mention, Reading, duplicate_key, unparsable
 
-_SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:[;#].*)?")
+_SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
+_GROUP = re.compile(r"([^:\]\s]+)\s*(?:#.*)?")
+_BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?")
 _PORT = re.compile(r"(.+):(\d+)")
 _RANGE = re.compile(r"\[([^\[\]]*:[^\[\]]*)\]")
 # More hosts than this from one range are not a serving cluster, and not worth the memory.
@@ -49,9 +52,7 @@ class _IniReader:
         elif self._kind == HOSTS:
             self._read_host(number, line)
         elif self._kind == CHILDREN:
-            child = re.split("[#;]", line, maxsplit=1)[0].strip()
-            self._used.append((child, self._where(number), f"section [{self._group}:children]"))
-            self._reading.see_child(self._group, child)
+            self._read_child(number, line)
         elif self._kind == VARS:
             self._read_variable(number, line)
 
@@ -75,6 +76,14 @@ class _IniReader:
             self._used.append((group, self._where(number), f"section [{group}:vars]"))
         else:
             self._reading.see_group(group, self._where(number))
+
+    def _read_child(self, number: int, line: str) -> None:
+        child = _GROUP.fullmatch(line)
+        if child is None:
+            self._refuse(number, f"'{line}' is no group name")
+            return
+        self._used.append((child.group(1), self._where(number), f"section [{self._group}:children]"))
+        self._reading.see_child(self._group, child.group(1))
 
     def _read_host(self, number: int, line: str) -> None:
         """``name [key=value ...]``"""
@@ -125,6 +134,9 @@ def expand(pattern: str) -> list[str] | None:
 
     ``None`` where the range is wrong.
     """
+    bracketed = _BRACKETED.fullmatch(pattern)
+    if bracketed is not None and addresses.parse(bracketed.group(1)) is not None:
+        return [bracketed.group(1)]
     port = _PORT.fullmatch(pattern)
     if port is not None and (":" not in port.group(1) or port.group(1).endswith("]")):
         pattern = port.group(1)
@@ -142,7 +154,7 @@ def expand(pattern: str) -> list[str] | None:
         if not grown:
             return None
         names = grown
-    return names
+    return None if any("[" in name for name in names) else names
 
 
 def _sequence(bounds: Sequence[str]) -> list[str] | None:

@@ -77,7 +77,10 @@ class KvCache:
 
 @dataclass(frozen=True)
 class Model:
-    """A model's shape. A layer is ``attention`` with ``dense_ffn``, or with ``moe_ffn`` and the routed experts."""
+    """A model's shape. A layer is ``attention`` with ``dense_ffn``, or with ``moe_ffn`` and the routed experts.
+
+    ``repository`` is where weights of ``checkpoint_precision`` are, by name or path, where that is known.
+    """
 
     name: str
     kind: str

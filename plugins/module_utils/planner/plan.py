@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import addresses
-from .checks import check_addresses, check_engine, check_parallel
+from .checks import check_addresses, check_engine, check_parallel, check_precision
 from .deployment import Deployment
 from .engine import Launch, Serve, served_name
 from .findings import Finding, PlannerError, error, errors
@@ -96,6 +96,7 @@ def make_plan(raw: Any) -> Plan:
     case = deployment(request, layout.data_parallel_size, sized) if layout is not None else None
     if layout is None or case is None:
         return Plan(request, layout, None, {}, tuple(findings + sized if hosts_known else findings))
+    findings.extend(check_precision(case, request.model_path))
     sized.extend(check_parallel(case))
     memory = None
     if request.cluster.gpu is not None:

@@ -165,7 +165,7 @@ def one_h20_host(reference: Reference, changes: dict[str, Any]) -> Memory:
 
 
 def test_what_was_seen_to_start_fits_and_what_was_seen_to_fail_does_not(reference: Reference) -> None:
-    """M39: R1 in FP8 starts on one 8 x H20-96G host at 0.95 and 4,096 tokens. M40: V3.2 at defaults runs out of memory."""
+    """M39: R1 in FP8 starts on one 8 x H20-96G host at 0.95 and 4,096 tokens. M40: V3.2 at defaults does not."""
     starts = {"model": "deepseek-r1", "engine.gpu_memory_utilization": 0.95, "engine.max_model_len": 4096}
     assert one_h20_host(reference, starts).fits
     fails = {"model": "deepseek-v3.2", "engine.gpu_memory_utilization": ..., "engine.max_model_len": ...}

@@ -29,7 +29,9 @@ def ceilings(raw: dict[str, Any]) -> tuple[float | None, float]:
     assert case is not None
     assert request.cluster.gpu is not None
     assert request.cluster.gpu.memory_bytes_per_s is not None
-    return network_tokens_per_s(case, request.cluster), weights_tokens_per_s(case, request.cluster.gpu.memory_bytes_per_s)
+    return network_tokens_per_s(case, request.cluster), weights_tokens_per_s(
+        case, request.cluster.gpu.memory_bytes_per_s
+    )
 
 
 def test_bytes_of_one_token() -> None:

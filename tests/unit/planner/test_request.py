@@ -47,7 +47,7 @@ def test_the_reference_is_sound(reference: Reference) -> None:
 def test_a_misspelt_key_is_refused_with_the_right_one(reference: Reference, path: str, near: str) -> None:
     [finding] = read(reference({path: 1}))
     assert finding.code == "input.unknown_key"
-    assert f"'{path.split('.')[-1]}'" in finding.message
+    assert f"'{path.rsplit('.', maxsplit=1)[-1]}'" in finding.message
     assert near in finding.fix
 
 
@@ -146,9 +146,7 @@ JSON = st.recursive(
     max_leaves=12,
 )
 PLACES = st.sampled_from(
-    ["cluster", "cluster.hosts", "cluster.gpu", "model", "precision", "parallel", "parallel.data", "parallel.pipeline"]
-    + ["engine", "engine.version", "engine.arguments", "engine.environment", "engine.eplb_config", "engine.all2all_backend"]
-    + ["engine.max_model_len", "engine.kv_cache_dtype", "workload", "workload.sessions", "inventory"]
+    ["cluster", "cluster.hosts", "cluster.gpu", "model", "precision", "parallel", "parallel.data", "parallel.pipeline", "engine", "engine.version", "engine.arguments", "engine.environment", "engine.eplb_config", "engine.all2all_backend", "engine.max_model_len", "engine.kv_cache_dtype", "workload", "workload.sessions", "inventory"]
 )
 
 
