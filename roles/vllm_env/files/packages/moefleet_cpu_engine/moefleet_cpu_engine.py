@@ -20,9 +20,7 @@ import torch.distributed as distributed
 
 
 def all_gatherv(self: Any, input_: Any, dim: int = 0, sizes: Optional[list[int]] = None) -> Any:
-    """Concatenate every rank's rows, `sizes[r]` of them from rank r, along dimension 0. Takes one tensor or a list of
-    them.
-    """
+    """Concatenate every rank's rows, `sizes[r]` of them from rank r, along dimension 0. Takes one tensor or a list of them."""
     if isinstance(input_, list):
         return [all_gatherv(self, tensor, dim, sizes) for tensor in input_]
     if dim != 0:
@@ -37,9 +35,7 @@ def all_gatherv(self: Any, input_: Any, dim: int = 0, sizes: Optional[list[int]]
 
 
 def reduce_scatterv(self: Any, input_: torch.Tensor, dim: int = 0, sizes: Optional[list[int]] = None) -> torch.Tensor:
-    """Sum over the ranks and keep this rank's `sizes[rank]` rows. Gloo has no reduce-scatter, so it is an all-reduce
-    and a cut.
-    """
+    """Sum over the ranks and keep this rank's `sizes[rank]` rows. Gloo has no reduce-scatter, so it is an all-reduce and a cut."""
     if dim not in (0, -input_.dim()):
         raise ValueError(f"reduce_scatterv along dimension {dim}: the ranks' rows are only ever scattered along 0")
     total = input_.contiguous().clone()
@@ -52,9 +48,7 @@ def reduce_scatterv(self: Any, input_: torch.Tensor, dim: int = 0, sizes: Option
 def to_local_experts(
     topk_ids: torch.Tensor, topk_weights: torch.Tensor, expert_map: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Expert ids of this rank, and weights with 0 for experts that other ranks hold (their id becomes 0, which then
-    adds nothing).
-    """
+    """Expert ids of this rank, and weights with 0 for experts that other ranks hold (their id becomes 0, which then adds nothing)."""
     local = expert_map[topk_ids.long()]
     held = local >= 0
     ids = torch.where(held, local, torch.zeros_like(local)).to(topk_ids.dtype)
@@ -100,7 +94,7 @@ def make_experts_local() -> None:
 
 
 def avoid_amx() -> None:
-    """Take the portable kernels: a virtual machine's processor may report AMX without letting processes use its tiles.
+    """Take the portable kernels: a virtual machine's processor may report AMX without letting processes use its tiles."""
     torch.cpu._is_amx_tile_supported = lambda: False
 
 
