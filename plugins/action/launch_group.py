@@ -1,6 +1,8 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Action: start a group of ranks together and wait until the service answers. Documented in the module of the same name."""
+"""Action: start a group of ranks together and wait until the service answers. Documented in the module of the same
+name.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,14 @@ import os
 import shlex
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from ansible import constants, context
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.launch.board import Board, BoardTimeout
+from ..module_utils.launch.board import Board, BoardTimeoutError
 from ..module_utils.launch.progress import API_UP, COORDINATOR, INTERESTING, Unit, stage, start_needed, unit_from
 
 DISPLAY = Display()
@@ -30,27 +32,38 @@ SHOW = (
 )
 
 
-class LaunchFailed(Exception):
+class LaunchError(Exception):
     """This launch can't succeed any more; `lines` are the journal's last words."""
 
-    def __init__(self, message: str, lines: Optional[list[str]] = None) -> None:
+    def __init__(self, message: str, lines: list[str] | None = None) -> None:
         self.lines = lines or []
         super().__init__(message)
+
+
+class PeerError(LaunchError):
+    """Another host said that it failed, so this one ends too. It says nothing of its own: what the others read stays
+    the cause.
+    """
 
 
 class ActionModule(ActionBase):
     """Watches one host of the group; the board tells it of the others."""
 
-    TRANSFERS_FILES = True
+    TRANSFERS_FILES = False
     _requires_connection = True
+    # Whether this run has stopped or started anything. Until then a failure leaves the ranks as they are.
+    touched = False
 
-    # -- the host --------------------------------------------------------------------------------------------------------------
+    # -- the host
+    # --------------------------------------------------------------------------------------------------------------
 
     def _shell(self, command: str) -> str:
-        """Run a command on the host and return its output; LaunchFailed when it fails."""
+        """Run a command on the host and return its output; LaunchError when it fails."""
         done = self._low_level_execute_command(command, sudoable=True)
         if done["rc"] != 0:
-            raise LaunchFailed(f"`{command[:80]}` failed with {done['rc']}: {(done['stderr'] or done['stdout']).strip()[-300:]}")
+            raise LaunchError(
+                f"`{command[:80]}` failed with {done['rc']}: {(done['stderr'] or done['stdout']).strip()[-300:]}"
+            )
         return str(done["stdout"])
 
     def _unit(self) -> Unit:
@@ -71,10 +84,14 @@ class ActionModule(ActionBase):
         answer = self._execute_module(
             module_name="moefleet.serving.service_probe", module_args=arguments, task_vars=self.task_vars
         )
-        probe: dict[str, Any] = answer.get("probe") or {"ready": False, "reasons": [str(answer.get("msg", "no answer"))]}
+        probe: dict[str, Any] = answer.get("probe") or {
+            "ready": False,
+            "reasons": [str(answer.get("msg", "no answer"))],
+        }
         return probe
 
-    # -- the group -------------------------------------------------------------------------------------------------------------
+    # -- the group
+    # -------------------------------------------------------------------------------------------------------------
 
     def _state(self) -> dict[str, Any]:
         """What this host tells the others before anything is done."""
@@ -85,11 +102,26 @@ class ActionModule(ActionBase):
             state.update(answers=bool(probe["ready"]), why="; ".join(probe["reasons"]))
         return state
 
+    def _meet(self, topic: str, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Say something on a topic and wait for what all say; ends early when one of them fails."""
+        self.board.post(topic, content)
+        return self.board.wait_for_all(topic, MEETING_TIMEOUT_S, self._raise_if_failed)
+
     def _stop(self) -> None:
         unit = shlex.quote(self.unit)
-        self._shell(f"systemctl daemon-reload && systemctl stop {unit} && (systemctl reset-failed {unit} 2>/dev/null || true)")
-        self.board.post("stopped", {})
-        self.board.wait_for_all("stopped", MEETING_TIMEOUT_S)
+        self.touched = True
+        self._shell(
+            f"systemctl daemon-reload && systemctl stop {unit} && (systemctl reset-failed {unit} 2>/dev/null || true)"
+        )
+        self._meet("stopped", {})
+
+    def _start(self) -> None:
+        """Start the unit: returns when its main process runs, and fails with its log when systemd couldn't start it."""
+        try:
+            self._shell(f"systemctl start {shlex.quote(self.unit)}")
+        except LaunchError as error:
+            lines = self._journal(self._unit(), lines=LAST_LINES)
+            raise LaunchError(f"{self.board.me}: {self.unit} did not start: {error}", lines) from error
 
     def _wait_for_turn(self) -> None:
         """With an interval: the head starts at once, the others one by one after its coordinator is up."""
@@ -103,20 +135,23 @@ class ActionModule(ActionBase):
                 return
             self.board.post("progress", {"words": "waiting for its turn"})
             if time.monotonic() > self.deadline:
-                raise LaunchFailed(f"the head's coordinator was not up after {self.timeout_s:.0f} s")
+                raise LaunchError(
+                    f"{self.board.me}: not its turn to start after {self.timeout_s:.0f} s;"
+                    f" the head's coordinator is {'not ' if coordinator is None else ''}up"
+                )
             time.sleep(1.0)
 
     def _raise_if_failed(self) -> None:
         for host, failure in self.board.all("failed").items():
             if host != self.board.me:
-                raise LaunchFailed(f"stopped because {host} failed: {failure['message']}")
+                raise PeerError(f"{self.board.me}: ended because {host} failed: {failure['message']}")
 
     def _look(self, local_ranks: int) -> bool:
         """One look at this host: tell the others how far it is; on the head, whether the service answers."""
         unit = self._unit()
         if not unit.runs:
             lines = self._journal(unit, lines=LAST_LINES)
-            raise LaunchFailed(f"{self.board.me}: {self.unit} died ({unit.active}, result {unit.result})", lines)
+            raise LaunchError(f"{self.board.me}: {self.unit} died ({unit.active}, result {unit.result})", lines)
         lines = self._journal(unit, only=INTERESTING)
         words = stage(lines, local_ranks)
         if self.board.me != self.head:
@@ -136,9 +171,8 @@ class ActionModule(ActionBase):
         words = "  ".join(f"{host}: {said.get(host, {}).get('words', 'starting')}" for host in self.board.hosts)
         DISPLAY.display(f"  {time.monotonic() - began:5.0f} s  {words}")
 
-    def _watch(self, local_ranks: int) -> float:
-        """Look again and again until the head says that the service answers; returns the seconds that took."""
-        began = time.monotonic()
+    def _watch(self, local_ranks: int, began: float) -> float:
+        """Look again and again until the head says that the service answers; returns the seconds since `began`."""
         next_line = began + self.progress_s
         while True:
             self._raise_if_failed()
@@ -153,49 +187,84 @@ class ActionModule(ActionBase):
                 next_line = now + self.progress_s
             if now > self.deadline:
                 said = self.board.read("progress", self.board.me) or {"words": "starting"}
-                raise LaunchFailed(f"{self.board.me}: not answering after {self.timeout_s:.0f} s; {said['words']}", self._journal(self._unit(), lines=LAST_LINES))
+                raise LaunchError(
+                    f"{self.board.me}: the service does not answer after {self.timeout_s:.0f} s; here: {said['words']}",
+                    self._journal(self._unit(), lines=LAST_LINES),
+                )
             time.sleep(self.poll_s)
 
     def _launch(self, local_ranks: int) -> float:
         self._stop()
-        self.deadline = time.monotonic() + self.timeout_s
+        began = time.monotonic()
+        self.deadline = began + self.timeout_s
         self._wait_for_turn()
-        self._shell(f"systemctl start --no-block {shlex.quote(self.unit)}")
-        time.sleep(1.0)  # a queued start job is not yet a unit that runs
-        return self._watch(local_ranks)
+        self._start()
+        return self._watch(local_ranks, began)
 
     def _give_up(self, error: Exception, lines: list[str]) -> dict[str, Any]:
-        """Tell the others, stop this host's ranks, and say why."""
-        self.board.post("failed", {"message": str(error)})
+        """Tell the others, stop this host's ranks if this run has touched them, and say why."""
+        if not isinstance(error, PeerError):
+            self.board.post("failed", {"message": str(error)})
         try:
-            self._shell(f"systemctl stop {shlex.quote(self.unit)}")
-        except (LaunchFailed, AnsibleConnectionFailure) as also:
+            if self.touched:
+                self._shell(f"systemctl stop {shlex.quote(self.unit)}")
+        except (LaunchError, AnsibleConnectionFailure) as also:
             lines = [*lines, f"(and stopping it: {also})"]
         words = "".join(f"\n    {line}" for line in lines)
         tail = f" Last lines of its log:{words}" if lines else ""
-        return {"failed": True, "log": lines, "msg": f"{error}.{tail}\n  More: journalctl -u {self.unit} on {self.board.me}"}
+        return {
+            "failed": True,
+            "log": lines,
+            "msg": f"{error}.{tail}\n  More: journalctl -u {self.unit} on {self.board.me}",
+        }
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+    def _cannot_meet(self, hosts: list[str], me: str) -> str:
+        """Why the hosts of the group would wait for each other in vain; empty when they all run this task at once."""
+        if me not in hosts:
+            return f"{me} is not one of the hosts of the group: {', '.join(hosts)}. Is it in the plan?"
+        here = self.task_vars.get("ansible_play_batch", hosts)
+        absent = [host for host in hosts if host not in here]
+        if absent:
+            return (
+                f"the group starts as one, and {', '.join(absent)} does not take part in this play."
+                " Run it without --limit and serial."
+            )
+        forks = int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS)
+        if forks < len(hosts):
+            return (
+                f"{len(hosts)} hosts wait for each other, which needs as many forks; there are {forks}."
+                f" Use --forks {len(hosts)}."
+            )
+        return ""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Compare, decide together, and start together."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         arguments = self._task.args
         self.task_vars = task_vars or {}
-        hosts = [str(host) for host in arguments["hosts"]]
-        forks = int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS)
-        if forks < len(hosts):
-            return result | {"failed": True, "msg": f"{len(hosts)} hosts wait for each other, which needs as many forks; there are {forks}. Use --forks {len(hosts)}."}
-        self.unit, self.digest, self.service = str(arguments["unit"]), str(arguments["digest"]), dict(arguments["service"])
+        hosts, me = [str(host) for host in arguments["hosts"]], str(self.task_vars["inventory_hostname"])
+        refusal = self._cannot_meet(hosts, me)
+        if refusal:
+            return result | {"failed": True, "msg": refusal}
+        self.unit, self.digest, self.service = (
+            str(arguments["unit"]),
+            str(arguments["digest"]),
+            dict(arguments["service"]),
+        )
         self.interval_s, self.poll_s = float(arguments.get("start_interval_s", 0)), float(arguments.get("poll_s", 3))
-        self.progress_s, self.timeout_s = float(arguments.get("progress_s", 10)), float(arguments.get("timeout_s", 1800))
+        self.progress_s, self.timeout_s = (
+            float(arguments.get("progress_s", 10)),
+            float(arguments.get("timeout_s", 1800)),
+        )
         self.deadline = time.monotonic() + self.timeout_s
         self.head = hosts[0]
         # The run's own temporary directory: the same in every worker, and gone when the run ends.
         directory = Path(constants.DEFAULT_LOCAL_TMP) / f"launch-{os.getppid()}-{self._task._uuid}"
-        self.board = Board(directory, hosts, str(self.task_vars["inventory_hostname"]))
+        self.board = Board(directory, hosts, me)
+        local_ranks = int(arguments["local_ranks"])
         try:
-            self.board.post("state", self._state())
-            reasons = start_needed(self.board.wait_for_all("state", MEETING_TIMEOUT_S))
+            reasons = start_needed(self._meet("state", self._state()))
             if not reasons:
                 return result | {"changed": False, "reasons": []}
             diff = {"before": "".join(f"{reason}\n" for reason in reasons), "after": "every host runs as planned\n"}
@@ -203,12 +272,13 @@ class ActionModule(ActionBase):
                 return result | {"changed": True, "reasons": reasons, "diff": diff}
             if self.board.me == self.head:
                 DISPLAY.display(f"  starting {len(hosts)} hosts: {'; '.join(reasons)}")
-            seconds = self._launch(int(arguments["local_ranks"]))
-        except LaunchFailed as error:
+            seconds = self._launch(local_ranks)
+        except LaunchError as error:
             return result | self._give_up(error, error.lines)
-        except BoardTimeout as error:
+        except BoardTimeoutError as error:
             return result | self._give_up(error, [])
-        except AnsibleConnectionFailure as error:
-            self.board.post("failed", {"message": f"{self.board.me} can't be reached: {error}"})
+        except AnsibleError as error:
+            why = "can't be reached" if isinstance(error, AnsibleConnectionFailure) else "could not run its part"
+            self.board.post("failed", {"message": f"{me} {why}: {error}"})
             raise
         return result | {"changed": True, "reasons": reasons, "seconds": round(seconds, 1), "diff": diff}

@@ -10,11 +10,13 @@ module: launch_group
 short_description: Start the ranks of a group together and wait until the service answers
 version_added: 0.1.0
 description:
-  - A group of ranks is one failure domain, so its units start, stop and restart together. Run this task on all its hosts at once.
-  - Nothing is touched when every unit runs with its current configuration and the service answers. Otherwise all units are stopped, then
-    started.
-  - While it waits it prints how far each host has come. It ends early, stops the group, and names host, unit and last log lines when a unit
-    dies. It is done when a real completion came back and every expected engine is in the metrics.
+  - A group of ranks is one failure domain, so its units start, stop and restart together. Run this task on all its
+    hosts at once; a play that leaves one of them out is refused.
+  - Nothing is touched when every unit runs with its current configuration and the service answers. Otherwise all units
+    are stopped, then started.
+  - While it waits it prints how far each host has come. It ends early, stops the group, and names host, unit and last
+    log lines when a unit dies. What fails before any unit was stopped or started leaves all units as they are.
+  - It is done when a real completion came back and every expected engine is in the metrics.
   - Needs as many forks as hosts, since the hosts wait for each other.
 author: moefleet contributors (@moefleet)
 extends_documentation_fragment: moefleet.serving.attributes
@@ -37,17 +39,19 @@ options:
     type: int
     required: true
   digest:
-    description: Digest of this host's configuration, which a running unit carries in its environment as E(MOEFLEET_DIGEST).
+    description: Digest of this host's configuration, which a running unit carries in its environment as
+      E(MOEFLEET_DIGEST).
     type: str
     required: true
   service:
-    description: What M(moefleet.serving.service_probe) needs to ask the head, C(host), C(port), C(model) and C(engines).
+    description: What M(moefleet.serving.service_probe) needs to ask the head, C(host), C(port), C(model) and
+      C(engines).
     type: dict
     required: true
   start_interval_s:
     description:
-      - 0 starts all hosts at once, as on real hosts. More starts the head first, waits for its coordinator, then starts a follower every so
-        many seconds, for machines whose few cores all ranks share.
+      - 0 starts all hosts at once, as on real hosts. More starts the head first, waits for its coordinator, then starts
+        a follower every so many seconds, for machines whose few cores all ranks share.
     type: float
     default: 0
   poll_s:

@@ -1,6 +1,7 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A noticeboard on the controller: what the hosts of a launch tell each other while each is watched by a worker of its own.
+"""A noticeboard on the controller: what the hosts of a launch tell each other while each is watched by a worker of its
+own.
 
 One small file a topic and host, written whole (rename), read by everyone.
 """
@@ -10,14 +11,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 POLL_S = 0.2
 
 
-class BoardTimeout(Exception):
+class BoardTimeoutError(Exception):
     """Some hosts said nothing on a topic in time."""
 
     def __init__(self, topic: str, silent: Sequence[str]) -> None:
@@ -44,7 +45,7 @@ class Board:
         part.write_text(json.dumps(content), encoding="utf-8")
         part.replace(path)
 
-    def read(self, topic: str, host: str) -> Optional[dict[str, Any]]:
+    def read(self, topic: str, host: str) -> dict[str, Any] | None:
         """What a host said, or None."""
         try:
             content: dict[str, Any] = json.loads(self._path(topic, host).read_text(encoding="utf-8"))
@@ -57,13 +58,19 @@ class Board:
         said = {host: self.read(topic, host) for host in self.hosts}
         return {host: content for host, content in said.items() if content is not None}
 
-    def wait_for_all(self, topic: str, timeout_s: float) -> dict[str, dict[str, Any]]:
-        """What every host says on a topic; BoardTimeout names those that say nothing within `timeout_s` seconds."""
+    def wait_for_all(
+        self, topic: str, timeout_s: float, meanwhile: Callable[[], None] = lambda: None
+    ) -> dict[str, dict[str, Any]]:
+        """What every host says on a topic; BoardTimeoutError names those that say nothing within `timeout_s` seconds.
+
+        `meanwhile` is called at each look before the last; what it raises ends the wait.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             said = self.all(topic)
             if len(said) == len(self.hosts):
                 return said
+            meanwhile()
             if time.monotonic() > deadline:
-                raise BoardTimeout(topic, [host for host in self.hosts if host not in said])
+                raise BoardTimeoutError(topic, [host for host in self.hosts if host not in said])
             time.sleep(POLL_S)
