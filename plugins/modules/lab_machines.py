@@ -10,8 +10,10 @@ module: lab_machines
 short_description: Boot or remove the lab's hosts
 version_added: 0.1.0
 description:
-  - Each host is a systemd in a container over one shared root file system, with its own network namespace and control group.
-  - A host that runs and is what it should be is left alone; one that is half-built, stopped or described differently is made anew.
+  - Each host is a systemd in a container over one shared root file system, with its own network namespace and control
+    group.
+  - A host that runs and is what it should be is left alone; one that is half-built, stopped or described differently is
+    made anew.
 author: moefleet contributors (@moefleet)
 extends_documentation_fragment: moefleet.serving.attributes
 attributes:
@@ -31,7 +33,8 @@ options:
     description: The root file system that all hosts share, read-only to them. Required when O(state=present).
     type: path
   hosts:
-    description: Hosts, each with C(name), C(files) (contents by path) and C(binds) (directories of this machine by path inside).
+    description: Hosts, each with C(name), C(files) (contents by path) and C(binds) (directories of this machine by path
+      inside).
     type: list
     elements: dict
     default: []
@@ -82,7 +85,8 @@ removed:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.moefleet.serving.plugins.module_utils.lab import cgroups, machines
+
+from ansible_collections.moefleet.serving.plugins.module_utils.lab import cgroups, machines, network
 from ansible_collections.moefleet.serving.plugins.module_utils.lab.commands import LabError
 
 
@@ -124,12 +128,19 @@ def main() -> None:
     lab, state_dir = module.params["lab"], Path(module.params["state_dir"])
     wanted = [
         machines.Machine(
-            host["name"], lab, str(state_dir), module.params["rootfs"], f"moefleet-{lab}-{host['name']}", host["files"], host["binds"]
+            host["name"],
+            lab,
+            str(state_dir),
+            module.params["rootfs"],
+            f"moefleet-{lab}-{host['name']}",
+            host["files"],
+            host["binds"],
         )
         for host in module.params["hosts"]
         if module.params["state"] == "present"
     ]
     try:
+        network.require_plain_name(lab)
         there = leftovers(lab, state_dir)
         new = [machine for machine in wanted if not machines.as_wanted(machine)]
         renewed = {machine.name for machine in new}
@@ -144,9 +155,15 @@ def main() -> None:
     except LabError as error:
         module.fail_json(msg=str(error))
     changed = bool(new or stale)
-    diff = {"before": "".join(f"{name}\n" for name in there), "after": "".join(f"{name}\n" for name in sorted(kept | renewed))}
+    diff = {
+        "before": "".join(f"{name}\n" for name in there),
+        "after": "".join(f"{name}\n" for name in sorted(kept | renewed)),
+    }
     module.exit_json(
-        changed=changed, made=sorted(renewed), removed=[name for name in stale if name not in renewed], diff=diff if changed else {}
+        changed=changed,
+        made=sorted(renewed),
+        removed=[name for name in stale if name not in renewed],
+        diff=diff if changed else {},
     )
 
 

@@ -10,7 +10,8 @@ module: lab_network
 short_description: Make or remove the lab's networks
 version_added: 0.1.0
 description:
-  - One namespace holds the switches (bridges), each host has a namespace with its ports. Only what is missing is made.
+  - One namespace holds the switches (bridges), each host has a namespace with its ports. Only what is missing is made,
+    and what the topology doesn't have (any more) is taken away.
   - The machine's own interfaces, routes and addresses are never touched.
 author: moefleet contributors (@moefleet)
 extends_documentation_fragment: moefleet.serving.attributes
@@ -20,7 +21,7 @@ attributes:
   idempotent: {support: full}
 options:
   lab:
-    description: Name of the lab; every namespace begins with C(moefleet-NAME-).
+    description: Name of the lab, letters and digits only; every namespace begins with C(moefleet-NAME-).
     type: str
     required: true
   networks:
@@ -86,6 +87,7 @@ commands:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.moefleet.serving.plugins.module_utils.lab import network
 from ansible_collections.moefleet.serving.plugins.module_utils.lab.commands import LabError, run
 from ansible_collections.moefleet.serving.plugins.module_utils.lab.processes import end
@@ -104,7 +106,11 @@ def remove(lab: str, check_mode: bool) -> list[str]:
 
 def main() -> None:
     """Compare what is there with the topology, and run the difference."""
-    network_options = {"name": {"type": "str", "required": True}, "mtu": {"type": "int", "default": 1500}, "gateway": {"type": "str"}}
+    network_options = {
+        "name": {"type": "str", "required": True},
+        "mtu": {"type": "int", "default": 1500},
+        "gateway": {"type": "str"},
+    }
     host_options = {
         "name": {"type": "str", "required": True},
         "interfaces": {"type": "list", "elements": "dict", "required": True},
@@ -120,6 +126,7 @@ def main() -> None:
     )
     lab = module.params["lab"]
     try:
+        network.require_plain_name(lab)
         if module.params["state"] == "absent":
             namespaces = remove(lab, module.check_mode)
             commands = [f"ip netns delete {namespace}" for namespace in namespaces]
@@ -133,7 +140,9 @@ def main() -> None:
     except LabError as error:
         module.fail_json(msg=str(error))
     after = "".join(f"{command}\n" for command in commands)
-    module.exit_json(changed=bool(commands), namespaces=namespaces, commands=commands, diff={"before": "", "after": after})
+    module.exit_json(
+        changed=bool(commands), namespaces=namespaces, commands=commands, diff={"before": "", "after": after}
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The lab's hosts: a systemd in a container, over one root file system that all share.
 
-Each host's mounts and its view of the control groups lie in a mount namespace of its own, so they vanish with it; each has a control group
-of its own, so that the systemd inside tracks and kills its own units and only those. (With a hybrid hierarchy, or one shared group,
-`systemctl stop` fails with an I/O error or reaches the other hosts.)
+Each host's mounts and its view of the control groups lie in a mount namespace of its own, so they vanish with it; each
+has a control group of its own, so that the systemd inside tracks and kills its own units and only those. (With a hybrid
+hierarchy, or one shared group, `systemctl stop` fails with an I/O error or reaches the other hosts.)
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Optional
 
 from . import cgroups
 from .commands import LabError, run
@@ -27,12 +26,13 @@ from .processes import recorded_pid, spawn, wait_gone
 
 BOOT_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
+NAMESPACES = Path("/run/netns")
 READY_STATES = ("running", "degraded")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What one host is. `files` maps paths inside to contents; `binds` maps paths inside to directories of the machine."""
+    """What one host is. `files` maps paths inside to contents, `binds` paths inside to directories of the machine."""
 
     name: str
     lab: str
@@ -77,17 +77,18 @@ echo $$ > {group}/cgroup.procs
 cd {directory}
 mount -t overlay overlay -o lowerdir={shlex.quote(machine.rootfs)},upperdir=upper,workdir=work root
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network # kernel parameters of the host's own network namespace
-exec systemd-nspawn --quiet --directory={directory}/root --machine={shlex.quote(machine.name)} --register=no --keep-unit \
-  --network-namespace-path=/run/netns/{shlex.quote(machine.network_namespace)} --resolv-conf=off --timezone=off {binds} --boot
+exec systemd-nspawn --quiet --directory={directory}/root --machine={shlex.quote(machine.name)} --register=no \
+--keep-unit   --network-namespace-path=/run/netns/{shlex.quote(machine.network_namespace)} \
+--resolv-conf=off --timezone=off {binds} --boot
 """
 
 
-def nspawn_pid(machine: Machine) -> Optional[int]:
+def nspawn_pid(machine: Machine) -> int | None:
     """The process that holds the host, if it runs."""
     return recorded_pid(machine.pid_file)
 
 
-def leader_pid(machine: Machine) -> Optional[int]:
+def leader_pid(machine: Machine) -> int | None:
     """The host's own process 1, as the machine sees it."""
     holder = nspawn_pid(machine)
     if holder is None:
@@ -113,9 +114,23 @@ def system_state(machine: Machine) -> str:
     try:
         # The exit status is non-zero for every state but `running`, so ask for the property instead.
         command = ["nsenter", f"--target={leader}", "--mount", "--pid", "--net", "--ipc", "--uts"]
-        return run([*command, "systemctl", "show", "--property=SystemState", "--value"], timeout_s=10).strip() or "starting"
+        return (
+            run([*command, "systemctl", "show", "--property=SystemState", "--value"], timeout_s=10).strip()
+            or "starting"
+        )
     except LabError:
         return "starting"
+
+
+def in_its_network(machine: Machine) -> bool:
+    """Whether the host lives in the network namespace that has its name now, not in one that was deleted and made
+    again.
+    """
+    leader = leader_pid(machine)
+    try:
+        return leader is not None and Path(f"/proc/{leader}/ns/net").samefile(NAMESPACES / machine.network_namespace)
+    except OSError:
+        return False
 
 
 def as_wanted(machine: Machine) -> bool:
@@ -124,7 +139,7 @@ def as_wanted(machine: Machine) -> bool:
         known = (machine.directory / "fingerprint").read_text(encoding="utf-8")
     except OSError:
         return False
-    return known == machine.fingerprint() and system_state(machine) in READY_STATES
+    return known == machine.fingerprint() and in_its_network(machine) and system_state(machine) in READY_STATES
 
 
 def begin(machine: Machine) -> None:
