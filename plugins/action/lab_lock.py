@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.lab.commands import LabError
-from ..module_utils.lab.lock import acquire
+from ..module_utils.lab.lock import acquire, refuse_others
 
 
 class ActionModule(ActionBase):
@@ -20,12 +20,20 @@ class ActionModule(ActionBase):
     _VALID_ARGS = frozenset(("state_dir",))
     TRANSFERS_FILES = False
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
-        """Take the lock, or fail with who has it. Not a change: nothing of the lab differs afterwards."""
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Take the lock, or fail with who has it. Not a change: nothing of the lab differs afterwards.
+
+        In check mode nothing is written, so a lab that isn't there yet stays so; a lab that someone changes is refused
+        all the same.
+        """
         result: dict[str, Any] = super().run(tmp, task_vars)
         owner = os.getppid()
+        lock = Path(str(self._task.args["state_dir"])) / "lock"
         try:
-            acquire(Path(str(self._task.args["state_dir"])) / "lock", owner)
+            if self._task.check_mode:
+                refuse_others(lock, owner)
+            else:
+                acquire(lock, owner)
         except LabError as error:
             return result | {"failed": True, "msg": str(error)}
         return result | {"changed": False, "owner": owner}

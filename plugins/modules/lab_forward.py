@@ -10,7 +10,8 @@ module: lab_forward
 short_description: Lead a loopback port of this machine to an address inside the lab
 version_added: 0.1.0
 description:
-  - The lab's addresses exist only inside its namespaces. This starts a relay on 127.0.0.1 so that people can reach the service.
+  - The lab's addresses exist only inside its namespaces. This starts a relay on 127.0.0.1 so that people can reach the
+    service.
 author: moefleet contributors (@moefleet)
 extends_documentation_fragment: moefleet.serving.attributes
 attributes:
@@ -64,17 +65,27 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.moefleet.serving.plugins.module_utils.lab import processes
 from ansible_collections.moefleet.serving.plugins.module_utils.lab.commands import LabError
+from ansible_collections.moefleet.serving.plugins.module_utils.lab.requirements import port_is_free
+
+START_TIMEOUT_S = 20.0
 
 
-def start(argv: list[str], log: Path, pid_file: Path) -> None:
-    """Start the relay; LabError when it ends at once (the port is taken)."""
+def start(argv: list[str], port: int, log: Path, pid_file: Path) -> None:
+    """Start the relay and wait until it listens; LabError when the port is taken or nothing comes to listen on it."""
+    place, fix = f"127.0.0.1:{port}", "free the port, or choose another with lab_hosts_api_port"
+    if not port_is_free(port):
+        raise LabError("LAB_PORT_TAKEN", place, "another program listens there", fix)
     processes.spawn(argv, log, pid_file)
-    time.sleep(0.3)
-    if processes.recorded_pid(pid_file) is None:
-        words = log.read_text(encoding="utf-8", errors="replace").strip()[-200:]
-        raise LabError("LAB_PORT_TAKEN", argv[1], words, "free the port, or choose another with lab_hosts_api_port")
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while port_is_free(port):
+        if processes.recorded_pid(pid_file) is None or time.monotonic() > deadline:
+            words = log.read_text(encoding="utf-8", errors="replace").strip()[-200:]
+            processes.stop(pid_file)
+            raise LabError("LAB_FORWARD_NOT_UP", place, f"the relay does not listen: {words}", fix)
+        time.sleep(0.1)
 
 
 def main() -> None:
@@ -106,7 +117,7 @@ def main() -> None:
             processes.stop(pid_file)
             known_file.unlink(missing_ok=True)
             if wanted:
-                start(wanted, directory / "forward.log", pid_file)
+                start(wanted, given["port"], directory / "forward.log", pid_file)
                 known_file.write_text(json.dumps(wanted), encoding="utf-8")
     except LabError as error:
         module.fail_json(msg=str(error))

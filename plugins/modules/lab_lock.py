@@ -10,7 +10,8 @@ module: lab_lock
 short_description: Let one run at a time change a lab
 version_added: 0.1.0
 description:
-  - Takes the lab for the whole of this C(ansible-playbook) run. A second run that wants it is refused, with who holds it.
+  - Takes the lab for the whole of this C(ansible-playbook) run. A second run that wants it is refused, with who holds
+    it.
   - The lock ends with the process that holds it, however it ends.
 author: moefleet contributors (@moefleet)
 extends_documentation_fragment: moefleet.serving.attributes

@@ -10,7 +10,8 @@ module: lab_requirements
 short_description: Refuse a machine that can't hold the lab, before anything changes
 version_added: 0.1.0
 description:
-  - Looks at privileges, kernel, memory, disk and port, and fails with everything that is missing at once, each with a fix.
+  - Looks at privileges, kernel, memory, disk and port, and fails with everything that is missing at once, each with a
+    fix.
 author: moefleet contributors (@moefleet)
 extends_documentation_fragment: moefleet.serving.attributes
 attributes:
@@ -70,6 +71,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.moefleet.serving.plugins.module_utils.lab import processes, requirements, swap
 
 
@@ -86,10 +88,17 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
+    state_dir = Path(given["state_dir"])
+    swap_file = state_dir / "swapfile"
     need = requirements.Need(
-        given["memory_bytes"], given["reserve_bytes"], given["disk_bytes"], given["state_dir"], given["port"]
+        memory_bytes=given["memory_bytes"],
+        reserve_bytes=given["reserve_bytes"],
+        disk_bytes=given["disk_bytes"],
+        directory=given["state_dir"],
+        port=given["port"],
+        swap_file_bytes=swap_file.stat().st_size if swap_file.exists() else 0,
     )
-    ours = processes.recorded_pid(Path(given["state_dir"]) / "forward.pid") is not None
+    ours = processes.recorded_pid(state_dir / "forward.pid") is not None
     found = requirements.problems(need, port_is_ours=ours)
     packages = requirements.missing_packages()
     plain = [asdict(problem) for problem in found]

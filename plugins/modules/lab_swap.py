@@ -55,6 +55,7 @@ size_bytes:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.moefleet.serving.plugins.module_utils.lab import swap
 from ansible_collections.moefleet.serving.plugins.module_utils.lab.commands import LabError
 
@@ -71,14 +72,16 @@ def main() -> None:
         supports_check_mode=True,
     )
     path = Path(module.params["path"])
-    active = swap.swap_files(Path("/proc/swaps").read_text(encoding="utf-8"))
-    before = active.get(str(path), path.stat().st_size if path.exists() else 0)
+    before = swap.active_bytes(path)
     wanted = 0
     if module.params["state"] == "present":
         memory = swap.meminfo(Path("/proc/meminfo").read_text(encoding="utf-8"))
         wanted = swap.swap_needed(memory, module.params["needed_bytes"], module.params["reserve_bytes"])
-    # A larger file than needed stays: shrinking it means reading everything back in.
-    changed = (wanted == 0 and before > 0 and module.params["state"] == "absent") or before + (1 << 20) < wanted
+        # A larger file than needed stays: shrinking it means reading everything back in. One that isn't switched on
+        # counts for nothing.
+        changed = before + (1 << 20) < wanted
+    else:
+        changed = before > 0 or path.exists()
     try:
         if changed and not module.check_mode:
             swap.remove(path)
@@ -88,7 +91,9 @@ def main() -> None:
         module.fail_json(msg=str(error))
     after = wanted if changed else before
     module.exit_json(
-        changed=changed, size_bytes=after, diff={"before": f"swap file {before} bytes\n", "after": f"swap file {after} bytes\n"}
+        changed=changed,
+        size_bytes=after,
+        diff={"before": f"swap file {before} bytes\n", "after": f"swap file {after} bytes\n"},
     )
 
 

@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
 
 from .commands import LabError
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 
 
-def unified_mount(mountinfo: str) -> Optional[Path]:
+def unified_mount(mountinfo: str) -> Path | None:
     """Where cgroup2 is mounted, from the text of /proc/self/mountinfo; None where it isn't."""
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
@@ -26,7 +27,9 @@ def root() -> Path:
     """The machine's cgroup2 mount, or LabError where it has none."""
     mount = unified_mount(MOUNTINFO.read_text(encoding="utf-8"))
     if mount is None:
-        raise LabError("LAB_NO_CGROUP2", "/proc/self/mountinfo", "no cgroup2 mount", "mount -t cgroup2 none /sys/fs/cgroup/unified")
+        raise LabError(
+            "LAB_NO_CGROUP2", "/proc/self/mountinfo", "no cgroup2 mount", "mount -t cgroup2 none /sys/fs/cgroup/unified"
+        )
     return mount
 
 
@@ -35,12 +38,17 @@ def group_of(lab: str, host: str) -> str:
     return f"moefleet-{lab}-{host}"
 
 
+def tree(group: Path) -> Iterator[Path]:
+    """`group` and all groups below it, the deepest first; those that vanish meanwhile are passed over."""
+    return (Path(directory) for directory, _, _ in os.walk(group, topdown=False))
+
+
 def processes(group: Path) -> list[int]:
     """Every process in `group` and below it."""
     pids: list[int] = []
-    for path in [group / "cgroup.procs", *group.glob("**/cgroup.procs")]:
+    for directory in tree(group):
         try:
-            pids += [int(pid) for pid in path.read_text(encoding="utf-8").split()]
+            pids += [int(pid) for pid in (directory / "cgroup.procs").read_text(encoding="utf-8").split()]
         except OSError:
             continue
     return sorted(set(pids))
@@ -52,15 +60,17 @@ def remove(group: Path, timeout_s: float = 10.0) -> bool:
         return False
     deadline = time.monotonic() + timeout_s
     while True:
-        if processes(group):
-            (group / "cgroup.kill").write_text("1", encoding="utf-8")
         try:
-            for child in sorted(group.glob("**/"), key=lambda path: len(path.parts), reverse=True):
-                child.rmdir()
+            if processes(group):
+                (group / "cgroup.kill").write_text("1", encoding="utf-8")
+            for directory in tree(group):
+                directory.rmdir()
             return True
         except OSError as error:
             if not group.exists():
                 return True
             if time.monotonic() > deadline:
-                raise LabError("LAB_CGROUP_STUCK", str(group), str(error), "see which process is in it: systemd-cgls") from error
+                raise LabError(
+                    "LAB_CGROUP_STUCK", str(group), str(error), "see which process is in it: systemd-cgls"
+                ) from error
             time.sleep(0.2)

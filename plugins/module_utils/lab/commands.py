@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from typing import Optional
 
 COMMAND_TIMEOUT_S = 60.0
 
@@ -21,14 +20,16 @@ class LabError(Exception):
         super().__init__(f"{code} at {place}: {message} ({fix})")
 
 
-def run(argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S, stdin: Optional[str] = None) -> str:
+def run(argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S, stdin: str | None = None) -> str:
     """Run a command and return its standard output; raise LabError with its last words when it fails."""
     try:
         done = subprocess.run(list(argv), capture_output=True, text=True, timeout=timeout_s, input=stdin, check=False)
     except FileNotFoundError as error:
         raise LabError("LAB_COMMAND_MISSING", argv[0], str(error), f"install the package that has {argv[0]}") from error
     except subprocess.TimeoutExpired as error:
-        raise LabError("LAB_COMMAND_HANGS", " ".join(argv), f"no end after {timeout_s:.0f} s", "run it by hand") from error
+        raise LabError(
+            "LAB_COMMAND_HANGS", " ".join(argv), f"no end after {timeout_s:.0f} s", "run it by hand"
+        ) from error
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip()[-400:]
         raise LabError("LAB_COMMAND_FAILED", " ".join(argv), f"exit {done.returncode}: {words}", "run it by hand")

@@ -19,23 +19,33 @@ def command_line(pid: int) -> str:
         return "?"
 
 
+def refuse_others(lock: Path, owner_pid: int) -> bool:
+    """Whether `owner_pid` holds `lock`; LabError when another living process does."""
+    holder = recorded_pid(lock)
+    if holder is not None and holder != owner_pid:
+        raise LabError(
+            "LAB_BUSY",
+            str(lock),
+            f"the lab is being changed by process {holder} ({command_line(holder)[:120]})",
+            "wait for it to end, or stop it, then run again",
+        )
+    return holder == owner_pid
+
+
 def acquire(lock: Path, owner_pid: int) -> bool:
     """Take `lock` for `owner_pid` until that process ends; returns whether it was free before.
 
-    Raises LabError when another living process holds it. Taking it twice for the same owner is fine.
+    Raises LabError when another living process holds it, or when it can't be written. Taking it twice for the same
+    owner is fine.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.with_suffix(".guard").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        holder = recorded_pid(lock)
-        if holder == owner_pid:
-            return False
-        if holder is not None:
-            raise LabError(
-                "LAB_BUSY",
-                str(lock),
-                f"the lab is being changed by process {holder} ({command_line(holder)[:120]})",
-                "wait for it to end, or stop it, then run again",
-            )
-        record(lock, owner_pid)
-        return True
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.with_suffix(".guard").open("w") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            if refuse_others(lock, owner_pid):
+                return False
+            record(lock, owner_pid)
+    except OSError as error:
+        fix = f"give {lock.parent} to the user who runs Ansible"
+        raise LabError("LAB_LOCK_NOT_WRITABLE", str(lock), error.strerror or str(error), fix) from error
+    return True

@@ -1,9 +1,12 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Processes that outlive the Ansible run that started them, known by pid and start time so that a reused pid is never mistaken."""
+"""Processes that outlive the Ansible run that started them, known by pid and start time so that a reused pid is never
+mistaken.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,18 +14,18 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 POLL_S = 0.1
 
 
-def start_ticks(pid: int) -> Optional[int]:
+def start_ticks(pid: int) -> int | None:
     """Clock ticks from boot to the start of `pid`, or None when there is no such process (zombies count as gone)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # The command name, in parentheses, may hold anything; the fields after the last ')' are state, ppid, …, starttime (field 22).
+    # The command name, in parentheses, may hold anything; the fields after the last ')' are state, ppid, …, starttime
+    # (field 22).
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in ("Z", "X") else int(fields[19])
 
@@ -32,7 +35,7 @@ def record(path: Path, pid: int) -> None:
     path.write_text(json.dumps({"pid": pid, "start_ticks": start_ticks(pid)}), encoding="utf-8")
 
 
-def recorded_pid(path: Path) -> Optional[int]:
+def recorded_pid(path: Path) -> int | None:
     """The pid in `path` if that very process still runs, else None."""
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
@@ -59,10 +62,8 @@ def wait_gone(pid: int, timeout_s: float) -> bool:
     while ticks is not None and start_ticks(pid) == ticks:
         if time.monotonic() > deadline:
             return False
-        try:
+        with contextlib.suppress(OSError):
             os.waitpid(pid, os.WNOHANG)  # reap it when it is our own child, as it is in a run that starts and stops
-        except OSError:
-            pass
         time.sleep(POLL_S)
     return True
 

@@ -8,9 +8,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from .commands import run
+from .commands import LabError, run
 
 GIB = 1 << 30
+SWAPS = Path("/proc/swaps")
 
 
 def meminfo(text: str) -> dict[str, int]:
@@ -34,20 +35,36 @@ def swap_needed(memory: Mapping[str, int], needed_bytes: int, reserve_bytes: int
     return 0 if short <= 0 else -(-short // GIB) * GIB
 
 
+def active_bytes(path: Path, swaps: Path = SWAPS) -> int:
+    """Size of the swap file `path` while the kernel uses it, 0 when it doesn't (the kernel names files by their real
+    path).
+    """
+    return swap_files(swaps.read_text(encoding="utf-8")).get(os.path.realpath(path), 0)
+
+
 def make(path: Path, size_bytes: int) -> None:
-    """Create and switch on a swap file (allocated whole: the kernel refuses holes)."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    """Create and switch on a swap file (allocated whole: the kernel refuses holes). Failing leaves no file behind."""
     try:
-        os.posix_fallocate(descriptor, 0, size_bytes)
-    finally:
-        os.close(descriptor)
-    run(["mkswap", str(path)])
-    run(["swapon", str(path)])
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size_bytes)
+        finally:
+            os.close(descriptor)
+        run(["mkswap", str(path)])
+        run(["swapon", str(path)])
+    except (OSError, LabError) as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, LabError):
+            raise
+        why = f"{size_bytes / GIB:.0f} GiB of swap: {error.strerror}"
+        raise LabError(
+            "LAB_SWAP_NOT_MADE", str(path), why, "put the lab on a disk that can hold a swap file"
+        ) from error
 
 
 def remove(path: Path) -> None:
     """Switch a swap file off and delete it. Slow when much of it is in use."""
-    if str(path) in swap_files(Path("/proc/swaps").read_text(encoding="utf-8")):
+    if active_bytes(path):
         run(["swapoff", str(path)], timeout_s=900)
     path.unlink(missing_ok=True)
