@@ -10,7 +10,8 @@ module: files
 short_description: Write several small configuration files in one call
 version_added: 0.1.0
 description:
-  - Compares each file's content, owner and mode and writes, atomically, only those that differ. Missing directories are made.
+  - Compares each file's content, owner and mode and writes, atomically, only those that differ. Missing directories are
+    made.
   - One call for a role's whole set of files costs what a single M(ansible.builtin.copy) does.
 author: moefleet contributors (@moefleet)
 extends_documentation_fragment: moefleet.serving.attributes
@@ -66,6 +67,7 @@ written:
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.moefleet.serving.plugins.module_utils.hosts import files
 
 
@@ -84,7 +86,10 @@ def main() -> None:
     )
     wanted = [files.Wanted(**{name: str(entry[name]) for name in options}) for entry in module.params["files"]]
     seen = {entry.path: files.see(entry.path) for entry in wanted}
-    differing = [entry for entry in wanted if files.differs(entry, seen[entry.path])]
+    try:
+        differing = [entry for entry in wanted if files.differs(entry, seen[entry.path])]
+    except ValueError as error:
+        module.fail_json(msg=str(error))
     try:
         for entry in [] if module.check_mode else differing:
             files.write(entry)

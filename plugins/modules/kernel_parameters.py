@@ -10,7 +10,8 @@ module: kernel_parameters
 short_description: Set kernel parameters, live and for the next boot, in one call
 version_added: 0.1.0
 description:
-  - Compares the running kernel's values and the file that brings them back at boot with what is wanted, and writes only on difference.
+  - Compares the running kernel's values and the file that brings them back at boot with what is wanted, and writes only
+    on difference.
   - Fails with the parameters that the kernel doesn't know or refuses, after everything else has been set.
 author: moefleet contributors (@moefleet)
 extends_documentation_fragment: moefleet.serving.attributes
@@ -45,6 +46,7 @@ live:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.moefleet.serving.plugins.module_utils.hosts import files, kernel_parameters
 
 
@@ -63,14 +65,16 @@ def main() -> None:
     differing = kernel_parameters.differing(wanted)
     unknown = sorted(name for name, value in differing.items() if value is None)
     conf_differs = files.differs(conf, seen)
-    refused: dict[str, str] = {name: "the kernel has no such parameter" for name in unknown}
+    refused: dict[str, str] = dict.fromkeys(unknown, "the kernel has no such parameter")
     if not module.check_mode:
         if conf_differs and not unknown:
             files.write(conf)
         refused.update(kernel_parameters.apply({name: wanted[name] for name in differing if name not in unknown}))
     if refused:
         words = "; ".join(f"{name}: {why}" for name, why in sorted(refused.items()))
-        module.fail_json(msg=f"kernel parameters that can't be set here: {words}. Leave them out for this host, or fix the kernel.")
+        module.fail_json(
+            msg=f"kernel parameters that can't be set here: {words}. Leave them out for this host, or fix the kernel."
+        )
     before = "".join(f"live {name} = {value}\n" for name, value in sorted(differing.items())) + (seen.content or "")
     after = "".join(f"live {name} = {wanted[name]}\n" for name in sorted(differing)) + conf.content
     changed = bool(differing) or conf_differs

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Wanted:
 class Seen:
     """A file as it is; all None where there is none."""
 
-    content: Optional[str]
-    mode: Optional[str]
-    owner: Optional[str]
-    group: Optional[str]
+    content: str | None
+    mode: str | None
+    owner: str | None
+    group: str | None
 
 
 def _name(find: Any, number: int) -> str:
@@ -44,35 +44,52 @@ def _name(find: Any, number: int) -> str:
         return str(number)
 
 
+def normal_mode(mode: str) -> str:
+    """Permission bits as four octal digits; ValueError for anything else."""
+    if not set(mode) <= set("01234567") or not 3 <= len(mode) <= 4:
+        raise ValueError(f"mode {mode!r} is not three or four octal digits in quotes, such as '0644'")
+    return mode.zfill(4)
+
+
 def see(path: str) -> Seen:
-    """Read a file with its owner and mode."""
+    """Read a file with its owner and mode. Line ends are kept, and bytes that aren't UTF-8 show as such."""
     try:
-        status = os.stat(path)
-        content = Path(path).read_text(encoding="utf-8")
+        status = Path(path).stat()
+        content = Path(path).read_bytes().decode("utf-8", "backslashreplace")
     except OSError:
         return Seen(None, None, None, None)
-    mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    mode = normal_mode(f"{stat.S_IMODE(status.st_mode):04o}")
     return Seen(content, mode, _name(pwd.getpwuid, status.st_uid), _name(grp.getgrgid, status.st_gid))
 
 
 def differs(wanted: Wanted, seen: Seen) -> bool:
     """Whether anything of the file has to change."""
-    return (wanted.content, wanted.mode, wanted.owner, wanted.group) != (seen.content, seen.mode, seen.owner, seen.group)
+    return (wanted.content, normal_mode(wanted.mode), wanted.owner, wanted.group) != (
+        seen.content,
+        seen.mode,
+        seen.owner,
+        seen.group,
+    )
 
 
 def write(wanted: Wanted) -> None:
-    """Write it beside its place, with owner and mode, and move it there; missing directories are made (0755)."""
+    """Write it beside its place, with owner and mode, and move it there; missing directories are made (0755 whatever
+    the umask).
+    """
     target = Path(wanted.path)
+    absent = [directory for directory in target.parents if not directory.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
+    for directory in absent:
+        directory.chmod(0o755)
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as handle:
             handle.write(wanted.content)
             handle.flush()
             os.fsync(handle.fileno())
         os.chown(temporary, pwd.getpwnam(wanted.owner).pw_uid, grp.getgrnam(wanted.group).gr_gid)
-        os.chmod(temporary, int(wanted.mode, 8))
-        os.replace(temporary, target)
+        Path(temporary).chmod(int(wanted.mode, 8))
+        Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional
 
 PROC_SYS = Path("/proc/sys")
 
@@ -21,7 +20,7 @@ def normal(value: object) -> str:
     return " ".join(str(value).split())
 
 
-def live(name: str, root: Path = PROC_SYS) -> Optional[str]:
+def live(name: str, root: Path = PROC_SYS) -> str | None:
     """What the kernel has now, or None where it has no such parameter."""
     try:
         return normal(proc_path(name, root).read_text(encoding="utf-8"))
@@ -29,7 +28,7 @@ def live(name: str, root: Path = PROC_SYS) -> Optional[str]:
         return None
 
 
-def differing(wanted: Mapping[str, str], root: Path = PROC_SYS) -> dict[str, Optional[str]]:
+def differing(wanted: Mapping[str, str], root: Path = PROC_SYS) -> dict[str, str | None]:
     """The live values of those parameters that aren't as wanted."""
     observed = {name: live(name, root) for name in wanted}
     return {name: value for name, value in observed.items() if value != normal(wanted[name])}
