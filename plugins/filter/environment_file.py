@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%^")
 
 
 def quoted(value: str) -> str:
-    """A value as EnvironmentFile= of systemd.exec(5) reads it back: double quotes, with backslash, quote, dollar and backtick escaped."""
+    """A value as EnvironmentFile= of systemd.exec(5) reads it back: double quotes, with backslash, quote, dollar and
+    backtick escaped.
+    """
     if value and set(value) <= PLAIN:
         return value
     escaped = "".join(f"\\{character}" if character in '\\"$`' else character for character in value)
@@ -21,12 +26,21 @@ def quoted(value: str) -> str:
 
 
 def environment_file(variables: Mapping[str, Any]) -> str:
-    """Lines NAME=value in the order of the names. Values may not span lines."""
+    """Lines NAME=value in the order of the names. What systemd would pass over is refused: other names than the
+    shell's, and values with
+    control characters; those that span lines too, which not every version reads.
+    """
     lines = []
     for name in sorted(variables):
         value = str(variables[name])
-        if "\n" in value or "\0" in value:
-            raise AnsibleFilterError(f"environment_file: {name} spans lines, which an environment file can't hold")
+        if not NAME.fullmatch(name):
+            raise AnsibleFilterError(
+                f"environment_file: {name!r} is no name of a variable: letters, digits and _ only, no digit first"
+            )
+        if any(character != "\t" and unicodedata.category(character) == "Cc" for character in value):
+            raise AnsibleFilterError(
+                f"environment_file: {name} holds a line end or another control character, which systemd does not take"
+            )
         lines.append(f"{name}={quoted(value)}\n")
     return "".join(lines)
 

@@ -7,16 +7,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
 
 def address_on(host: Mapping[str, Any], interface: str) -> str:
     """The address of a host's interface, without prefix length."""
-    return next(str(port["address"]).split("/", maxsplit=1)[0] for port in host["interfaces"] if port["name"] == interface)
+    found = [str(port["address"]).split("/", maxsplit=1)[0] for port in host["interfaces"] if port["name"] == interface]
+    if not found:
+        ports = ", ".join(str(port["name"]) for port in host["interfaces"])
+        raise AnsibleFilterError(
+            f"lab_machine_list: {host['name']} has no interface {interface}, only: {ports}. See lab_hosts_data."
+        )
+    return found[0]
 
 
 def lab_machine_list(
     hosts: Sequence[Mapping[str, Any]], data_interface: str, public_key: str, binds: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Hosts as the module lab_machines takes them: every host knows all names by their data addresses, and the controller's key."""
+    """Hosts as the module lab_machines takes them: every host knows all names by their data addresses, and the
+    controller's key.
+    """
     names = "".join(f"{address_on(host, data_interface)} {host['name']}\n" for host in hosts)
     return [
         {
