@@ -394,7 +394,43 @@ def test_ranges(pattern: str, names: list[str] | None) -> None:
 # --- anything at all
 
 FRAGMENTS = st.sampled_from(
-    ["serving", "hosts", "children", "vars", "node-0", ":", "=", "[", "]", "{", "}", "\n", "  ", "- ", "&a", "*a", "<<", "!x", "'", '"', "#", ";", "\t", "0", "node_rank", "[0:3]", "%", "---", "...", "? ", "| ", "null", "\ufeff", "\x00", "é"]
+    [
+        "serving",
+        "hosts",
+        "children",
+        "vars",
+        "node-0",
+        ":",
+        "=",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\n",
+        "  ",
+        "- ",
+        "&a",
+        "*a",
+        "<<",
+        "!x",
+        "'",
+        '"',
+        "#",
+        ";",
+        "\t",
+        "0",
+        "node_rank",
+        "[0:3]",
+        "%",
+        "---",
+        "...",
+        "? ",
+        "| ",
+        "null",
+        "\ufeff",
+        "\x00",
+        "é",
+    ]
 )
 
 

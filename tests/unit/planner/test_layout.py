@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -17,9 +18,11 @@ NODES = tuple(Host(f"node-{index}") for index in range(4))
 RANKED = tuple(Host(f"node-{index}", node_rank=index) for index in range(4))
 
 
-def placed(hosts: Sequence[Host] = NODES, gpus: int = 8, **parallel: int | bool) -> tuple[Layout | None, list[Finding]]:
+def placed(
+    hosts: Sequence[Host] = NODES, gpus: int = 8, parallel: Parallel | None = None
+) -> tuple[Layout | None, list[Finding]]:
     findings: list[Finding] = []
-    layout = place(hosts, gpus, Parallel(**parallel), moe=True, findings=findings)  # type: ignore[arg-type]
+    layout = place(hosts, gpus, parallel or Parallel(), moe=True, findings=findings)
     return layout, findings
 
 
@@ -103,8 +106,8 @@ def test_a_name_twice_is_refused() -> None:
         ({"data": 17}, "layout.host_without_ranks", "32"),
     ],
 )
-def test_sizes_that_do_not_go(parallel: dict[str, int], expected: str, said: str) -> None:
-    layout, findings = placed(**parallel)
+def test_sizes_that_do_not_go(parallel: dict[str, Any], expected: str, said: str) -> None:
+    layout, findings = placed(parallel=Parallel(**parallel))
     assert layout is None
     assert codes(findings) == [expected]
     assert said in findings[0].fix
@@ -118,8 +121,8 @@ def test_sizes_that_do_not_go(parallel: dict[str, int], expected: str, said: str
         ({"tensor": 3}, [2, 2, 2, 2], "8 of"),
     ],
 )
-def test_idle_gpus_are_a_warning(parallel: dict[str, int], counts: list[int], idle: str) -> None:
-    layout, findings = placed(**parallel)
+def test_idle_gpus_are_a_warning(parallel: dict[str, Any], counts: list[int], idle: str) -> None:
+    layout, findings = placed(parallel=Parallel(**parallel))
     assert layout is not None
     assert [host.local_ranks for host in layout.hosts] == counts
     assert [(finding.code, finding.severity) for finding in findings] == [("layout.idle_gpus", "warning")]
@@ -134,7 +137,7 @@ def test_a_dense_models_ranks_fail_alone() -> None:
 
 
 def test_tensor_ranks_share_a_data_rank() -> None:
-    layout, findings = placed(tensor=8)
+    layout, findings = placed(parallel=Parallel(tensor=8))
     assert layout is not None
     assert findings == []
     assert [host.ranks for host in layout.hosts] == [(0,), (1,), (2,), (3,)]
@@ -147,9 +150,8 @@ def test_no_hosts_is_no_layout() -> None:
 
 @given(st.integers(1, 12), st.integers(1, 16), st.integers(1, 4), st.integers(1, 3), st.integers(1, 200))
 def test_ranks_are_0_to_n_each_once(hosts: int, gpus: int, tensor: int, pipeline: int, data: int) -> None:
-    layout, findings = placed(
-        [Host(f"h{index}") for index in range(hosts)], gpus, tensor=tensor, pipeline=pipeline, data=data
-    )
+    parallel = Parallel(tensor=tensor, pipeline=pipeline, data=data)
+    layout, findings = placed([Host(f"h{index}") for index in range(hosts)], gpus, parallel)
     if layout is None:
         assert any(finding.severity == "error" for finding in findings)
         return

@@ -102,7 +102,7 @@ def test_weights_per_rank_of_pipelines(reference: Reference, published: Publishe
 
 # Logged GiB a GPU that this slice can express, with its tolerance (measured -
 # predicted).
-LOGS = {
+LOGS: dict[str, tuple[dict[str, Any], int, int, float]] = {
     "M01": ({"model": "deepseek-r1-0528"}, 8, 1, 0.005),
     "M04": ({"model": "deepseek-r1-0528"}, 8, 1, 0.005),
     "M06": ({"model": "deepseek-r1-0528"}, 8, 1, 0.005),

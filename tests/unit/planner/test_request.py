@@ -146,7 +146,27 @@ JSON = st.recursive(
     max_leaves=12,
 )
 PLACES = st.sampled_from(
-    ["cluster", "cluster.hosts", "cluster.gpu", "model", "precision", "parallel", "parallel.data", "parallel.pipeline", "engine", "engine.version", "engine.arguments", "engine.environment", "engine.eplb_config", "engine.all2all_backend", "engine.max_model_len", "engine.kv_cache_dtype", "workload", "workload.sessions", "inventory"]
+    [
+        "cluster",
+        "cluster.hosts",
+        "cluster.gpu",
+        "model",
+        "precision",
+        "parallel",
+        "parallel.data",
+        "parallel.pipeline",
+        "engine",
+        "engine.version",
+        "engine.arguments",
+        "engine.environment",
+        "engine.eplb_config",
+        "engine.all2all_backend",
+        "engine.max_model_len",
+        "engine.kv_cache_dtype",
+        "workload",
+        "workload.sessions",
+        "inventory",
+    ]
 )
 
 
