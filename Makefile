@@ -65,4 +65,4 @@ build: setup ## Build the collection's tarball into artifacts/
 	ansible-galaxy collection build --force --output-path artifacts
 
 clean: ## Remove what setup, tests and runs left in the checkout (not the lab)
-	rm -rf .venv .venv-compat artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible
+	rm -rf .venv .venv-compat .cache artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible
