@@ -100,6 +100,9 @@ state:
           description: The command line, secrets replaced by the start of their digest.
           type: list
           elements: str
+    ceilings:
+      description: The limits of init by the kernel's names where nothing on this host can be given more, else empty.
+      type: dict
     ranks:
       description: The engine ranks that run in the unit's control group, each with C(rank) and C(pid).
       type: list
@@ -172,6 +175,7 @@ def gather(options: dict[str, Any]) -> dict[str, Any]:
     state: dict[str, Any] = {
         "unit": unit,
         "main_process": attempt("main_process", lambda: _main_process(unit, options["environment"])),
+        "ceilings": attempt("ceilings", host_probes.limit_ceilings),
         "ranks": attempt("ranks", lambda: _ranks(unit)),
         "sysctl": sysctl,
         "files": files,

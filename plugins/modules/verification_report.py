@@ -105,8 +105,13 @@ counts:
   type: dict
 troubles:
   description: >-
-    A line for each failed and each unknown check: host, rank, what is wrong, expected, found, and what to do. Failures
-    come first.
+    A line for each failed and each unknown check: host, rank, what is wrong, expected, found, and what to do.
+    What is the same on several hosts is one line. Failures come first.
+  returned: always
+  type: list
+  elements: str
+warnings_found:
+  description: A line for each check that passed with a warning.
   returned: always
   type: list
   elements: str
@@ -127,9 +132,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.moefleet.serving.plugins.module_utils.evidence.result import number
+from ansible_collections.moefleet.serving.plugins.module_utils.evidence.result import WARN, number
 from ansible_collections.moefleet.serving.plugins.module_utils.verification import page, report
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.model import (
+    Check,
     Demands,
     HostState,
     Planned,
@@ -162,8 +168,8 @@ def thresholds_of(settings: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in read.items() if value is not None}
 
 
-def make_report(options: dict[str, Any], generated_at: str) -> tuple[dict[str, Any], list[str]]:
-    """Return the report, and a line for each check that failed or is unknown."""
+def make_report(options: dict[str, Any], generated_at: str) -> tuple[dict[str, Any], list[Check]]:
+    """Return the report and the checks that it holds."""
     planned = Planned.from_plan(options["plan"])
     thresholds = thresholds_of(options["thresholds"])
     hosts: dict[str, dict[str, Any]] = options["hosts"]
@@ -197,7 +203,7 @@ def make_report(options: dict[str, Any], generated_at: str) -> tuple[dict[str, A
         raw=raw,
         generated_at=generated_at,
     )
-    return document, [check.sentence() for check in report.trouble(checks)]
+    return document, checks
 
 
 def write(module: AnsibleModule, path: Path, content: str) -> None:
@@ -213,17 +219,19 @@ def main() -> None:
     options: dict[str, Any] = module.params
     now = datetime.datetime.now(datetime.timezone.utc).astimezone().isoformat(timespec="seconds")
     try:
-        document, troubles = make_report(options, now)
+        document, checks = make_report(options, now)
     except VerificationError as error:
         module.fail_json(msg=str(error), code=error.code)
         raise
     directory = Path(options["dest"])
+    troubles = report.sentences(report.trouble(checks))
     result: dict[str, Any] = {
         "changed": not module.check_mode,
         "verdict": document["verdict"],
         "headline": report.headline(document),
         "counts": document["counts"],
         "troubles": troubles,
+        "warnings_found": report.sentences([check for check in checks if check.verdict == WARN]),
         "report_json": str(directory / "report.json"),
         "report_html": str(directory / "report.html"),
     }

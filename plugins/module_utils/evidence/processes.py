@@ -13,7 +13,8 @@ from .systemd import parse_limit
 # vLLM names each engine's process <prefix>::EngineCore_DP<rank> (EngineCore alone without data parallelism) through
 # setproctitle; the prefix is VLLM unless VLLM_PROCESS_NAME_PREFIX says otherwise (vllm/v1/engine/core.py,
 # vllm/utils/system_utils.py).
-_RANK_TITLE = re.compile(r"^\S*::EngineCore(?:_DP(\d{1,6}))?$", re.ASCII)
+_RANK_TITLE = re.compile(r"^[^\s\0]*::EngineCore(?:_DP(\d{1,6}))?$", re.ASCII)
+_CAP_SYS_RESOURCE = 24
 _LIMIT_ROW = re.compile(r"^(Max [a-z ]+?)\s{2,}(\S+)\s+(\S+)(?:\s+(\S+))?\s*$")
 
 
@@ -61,6 +62,12 @@ def parse_status(text: str) -> dict[str, str]:
     """Return ``/proc/PID/status`` by name."""
     pairs = (line.partition(":") for line in text.splitlines())
     return {name: value.strip() for name, colon, value in pairs if colon}
+
+
+def may_raise_limits(status: dict[str, str]) -> bool | None:
+    """Say whether a process with this parsed status has CAP_SYS_RESOURCE (capabilities(7)), None when it isn't told."""
+    text = status.get("CapEff", "")
+    return bool(int(text, 16) >> _CAP_SYS_RESOURCE & 1) if re.match(r"^[0-9a-f]{1,16}$", text, re.ASCII) else None
 
 
 def effective_uid(status: dict[str, str]) -> int | None:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _LABEL_WIDTH = 64
-_BAR_WIDTH = 380
-_VALUE_WIDTH = 96
+_BAR_WIDTH = 330
+_VALUE_WIDTH = 150
 _ROW_HEIGHT = 26
 _BAR_HEIGHT = 14
 _HEAD_HEIGHT = 24
@@ -67,7 +67,9 @@ def _bar(row: Bar, unit: str, top: float, offset: float) -> str:
         f'<rect class="{"bar-over" if over else "bar-good"}" x="{_LABEL_WIDTH}" y="{y:.1f}" width="{length:.1f}"'
         f' height="{_BAR_HEIGHT}" rx="2"/>'
         f'<text class="bar-value" x="{_LABEL_WIDTH + _BAR_WIDTH + 8}" y="{middle + 4:.1f}">'
-        f"{figure(row.value)} {html.escape(unit)}</text>"
+        f"{figure(row.value)} {html.escape(unit)}"
+        + ("" if row.limit is None else f" (≤ {figure(row.limit)})")
+        + "</text>"
     )
     if row.limit is not None:
         x = _LABEL_WIDTH + _BAR_WIDTH * row.limit / top

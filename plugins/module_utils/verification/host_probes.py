@@ -119,12 +119,20 @@ def main_process(pid: int, names: Iterable[str], proc: str = "/proc") -> dict[st
         "argv": arguments.mask(argv),
         "environment": arguments.mask_environment(environment),
         "user": _user_name(uid),
-        "limits": {
-            name: list(pair)
-            for name, pair in processes.parse_limits(_read_text(base / "limits")).items()
-            if name in ("Max locked memory", "Max open files")
-        },
+        "limits": {name: list(pair) for name, pair in _limits(base).items()},
     }
+
+
+def limit_ceilings(proc: str = "/proc") -> dict[str, int | None]:
+    """Return the hard limits above which nothing on this host can go: init's own, where it may not raise them.
+
+    A service manager without CAP_SYS_RESOURCE, as in many containers, gives a unit less than the unit says, silently.
+    """
+    init = Path(proc) / "1"
+    may_raise = processes.may_raise_limits(processes.parse_status(_read_text(init / "status")))
+    if may_raise is None:
+        raise ProbeError(f"the capabilities of init are not in {init / 'status'}")
+    return {} if may_raise else {name: hard for name, (unused, hard) in _limits(init).items()}
 
 
 def running_ranks(control_group: str, proc: str = "/proc", cgroups: str = "/sys/fs/cgroup") -> list[dict[str, int]]:
@@ -252,6 +260,11 @@ def interface_addresses(interface: str, run: Runner = run_command) -> list[str]:
         return [str(entry["local"]) for link in links for entry in link.get("addr_info", ()) if "local" in entry]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ProbeError(f"`ip -j address` printed no JSON for {interface}") from None
+
+
+def _limits(process: Path) -> dict[str, tuple[int | None, int | None]]:
+    found = processes.parse_limits(_read_text(process / "limits"))
+    return {name: found[name] for name in ("Max locked memory", "Max open files") if name in found}
 
 
 def _pids_of(control_group: str, cgroups: str) -> list[int]:

@@ -103,6 +103,7 @@ class Planned:
     port: int
     model_name: str
     engine_version: str
+    platform: str
 
     @property
     def head(self) -> str:
@@ -140,6 +141,7 @@ class Planned:
                 port=int(service["port"]),
                 model_name=str(service["served_model_name"]),
                 engine_version=str(plan["engine"]["version"]),
+                platform=str(plan["engine"]["platform"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise VerificationError(
@@ -197,6 +199,7 @@ class HostState:
     environment: Mapping[str, str | None] | None = None
     user: str | None = None
     limits: Mapping[str, Any] | None = None
+    ceilings: Mapping[str, int | None] | None = None
     ranks: tuple[int, ...] | None = None
     sysctl: Mapping[str, str | None] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
@@ -216,7 +219,7 @@ class HostState:
             return cls(False, "no state of this host was gathered")
         state = result.get("state")
         if not isinstance(state, Mapping):
-            message = str(result.get("msg") or "the task gave no state")
+            message = " ".join(str(result.get("msg") or "the task gave no state").split())
             return cls(False, f"unreachable: {message}" if result.get("unreachable") else message)
         process: Mapping[str, Any] = state.get("main_process") or {}
         ranks: list[Any] | None = state.get("ranks")
@@ -228,6 +231,7 @@ class HostState:
             environment=process.get("environment"),
             user=process.get("user"),
             limits=process.get("limits"),
+            ceilings=state.get("ceilings"),
             ranks=None if ranks is None else tuple(int(entry["rank"]) for entry in ranks),
             sysctl=state.get("sysctl") or {},
             files=state.get("files") or {},
@@ -240,12 +244,13 @@ class HostState:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How one comparison came out."""
+    """How one comparison came out. ``fix`` stands in for the check's own where that would not help."""
 
     verdict: str
     expected: str
     observed: str
     reason: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)

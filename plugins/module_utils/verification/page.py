@@ -11,11 +11,13 @@ from typing import Any
 
 from ..evidence.result import FAIL, PASS, UNKNOWN, WARN, worst
 from .charts import bars, figure, latency_rows
-from .report import headline
+from .model import Check
+from .report import headline, together
 from .style import CSS
 
 _SIGNS = {PASS: "✓", WARN: "!", UNKNOWN: "?", FAIL: "✗"}
 _VERDICT_WORDS = {PASS: "Passed", WARN: "Passed with warnings", UNKNOWN: "Not proven", FAIL: "Failed"}
+_SERVICE = "the service"
 _LATENCY_TITLES = {
     "ttft": "Time to first token",
     "tpot": "Time per output token",
@@ -81,7 +83,7 @@ def _header(report: Mapping[str, Any], title: str) -> str:
         ("Engines (ranks)", service["engines"]),
         ("Layout", ", ".join(f"{name} {layout[key]}" for name, key in sizes if layout.get(key) is not None)),
         ("Address", f"{service['address']}, port {service['port']}"),
-        ("Measured", report["generated_at"]),
+        ("Measured", report["generated_at"].replace("T", " ")),
     )
     entries = "".join(f"<div><dt>{name}</dt><dd>{_text(value)}</dd></div>" for name, value in facts)
     return (
@@ -92,22 +94,22 @@ def _header(report: Mapping[str, Any], title: str) -> str:
 
 
 def _trouble(checks: Sequence[Mapping[str, Any]]) -> str:
-    wrong = [check for verdict in (FAIL, UNKNOWN) for check in checks if check["verdict"] == verdict]
+    wrong = [Check(**check) for verdict in (FAIL, UNKNOWN, WARN) for check in checks if check["verdict"] == verdict]
     if not wrong:
         return ""
     entries = "".join(
-        f'<section class="trouble {check["verdict"]}"><h3>{_mark(check["verdict"])} · {_text(_place(check))}: '
-        f"{_text(check['reason'] or check['title'])}</h3><dl>"
-        f"<dt>expected</dt><dd>{_text(check['expected'])}</dd><dt>found</dt><dd>{_text(check['observed'])}</dd>"
-        + (f"<dt>what to do</dt><dd>{_text(check['fix'])}</dd>" if check["fix"] else "")
+        f'<section class="trouble {check.verdict}"><h3>{_mark(check.verdict)} · '
+        f"{_text(check.host or _SERVICE)}: {_text(check.reason or check.title)}</h3><dl>"
+        f"<dt>expected</dt><dd>{_text(check.expected)}</dd><dt>found</dt><dd>{_text(check.observed)}</dd>"
+        + (f"<dt>what to do</dt><dd>{_text(check.fix)}</dd>" if check.fix else "")
         + "</dl></section>"
-        for check in wrong
+        for check in together(wrong)
     )
     return f"<h2>What needs attention</h2>{entries}"
 
 
 def _place(check: Mapping[str, Any]) -> str:
-    return str(check["host"] or "the service")
+    return str(check["host"] or _SERVICE)
 
 
 def _hosts(report: Mapping[str, Any]) -> str:
@@ -117,8 +119,9 @@ def _hosts(report: Mapping[str, Any]) -> str:
         '<h2>Hosts and ranks</h2><div class="wide"><table id="hosts"><thead>'
         "<tr><th>Host</th><th>Role</th><th>Verdict</th>"
         f"{heads}<th>Ranks</th></tr></thead><tbody>{rows}</tbody></table></div>"
-        '<p class="soft">A rank passes when its process runs, the service\'s metrics know it, it answered a completion '
-        "addressed to it, and its own counter shows that it computed it.</p>"
+        f'<p class="soft">{_SIGNS[PASS]} pass, {_SIGNS[WARN]} warning, {_SIGNS[UNKNOWN]} unknown, {_SIGNS[FAIL]} fail. '
+        "A rank passes when its process runs, the service's metrics know it, it answered a completion addressed to it, "
+        "and its own counter shows that it computed it.</p>"
     )
 
 
@@ -132,7 +135,8 @@ def _host_row(host: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> s
     name = f'<strong>{_text(host["name"])}</strong><br><span class="soft">{_text(host["address"] or "")}</span>'
     return (
         f"<tr><td>{name}</td>"
-        f'<td>{_text(host["role"])}</td><td class="mark">{_mark(host["verdict"])}</td>{cells}<td>{chips}</td></tr>'
+        f'<td>{_text(host["role"])}</td><td class="mark">{_mark(host["verdict"])}</td>{cells}'
+        f'<td class="ranks">{chips}</td></tr>'
     )
 
 
@@ -141,9 +145,13 @@ def _worst_or_unknown(checks: Iterable[Mapping[str, Any]], identifiers: Sequence
 
 
 def _rank_chip(rank: int, checks: Sequence[Mapping[str, Any]]) -> str:
-    verdict = worst(check["verdict"] for check in checks)
-    told = "; ".join(check["reason"] or f"{check['title']}: {check['observed']}" for check in checks) or "not checked"
-    return f'<span class="chip {verdict}" title="{_text(told)}">{_SIGNS[verdict]} {rank}</span>'
+    told = [check["reason"] or f"{check['title']}: {check['observed']}" for check in checks]
+    verdicts = [check["verdict"] for check in checks]
+    if not any(check["id"] == "rank_running" for check in checks):
+        verdicts.append(UNKNOWN)
+        told.append("whether its process runs was not seen")
+    verdict = worst(verdicts)
+    return f'<span class="chip {verdict}" title="{_text("; ".join(told))}">{_SIGNS[verdict]} {rank}</span>'
 
 
 def _benchmark(report: Mapping[str, Any]) -> str:
@@ -164,7 +172,7 @@ def _benchmark(report: Mapping[str, Any]) -> str:
     command = " ".join(bench.get("argv") or ())
     return (
         f'<h2>Benchmark</h2><dl class="facts">{entries}</dl><div class="charts" id="latency">{charts}</div>'
-        '<p class="soft">A line across a bar is the objective of that percentile.</p>'
+        '<p class="soft">The upright line is the objective of that percentile.</p>'
         f"<details><summary>The command, and what it printed</summary><pre>{_text(command)}</pre>"
         f"<pre>{_text(bench.get('output_tail') or '')}</pre></details>"
     )

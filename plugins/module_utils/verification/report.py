@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..evidence.result import FAIL, PASS, SEVERITY, UNKNOWN, WARN, worst
@@ -49,6 +50,19 @@ def verdict_of(checks: Sequence[Check]) -> str:
 def trouble(checks: Sequence[Check]) -> list[Check]:
     """Return the checks that failed or are unknown, failures first, each kind in the order of checking."""
     return [check for verdict in (FAIL, UNKNOWN) for check in checks if check.verdict == verdict]
+
+
+def together(checks: Sequence[Check]) -> list[Check]:
+    """Join checks that say the same of several hosts into one that names them all, where the first of them stood."""
+    joined: dict[Check, list[str]] = {}
+    for check in checks:
+        joined.setdefault(replace(check, host=""), []).append(check.host)
+    return [replace(check, host=", ".join(filter(None, hosts))) for check, hosts in joined.items()]
+
+
+def sentences(checks: Sequence[Check]) -> list[str]:
+    """Return a line for each check, one for those that say the same of several hosts."""
+    return [check.sentence() for check in together(checks)]
 
 
 def build(

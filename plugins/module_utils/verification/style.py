@@ -16,7 +16,7 @@ CSS = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--text);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
-main { max-width: 1080px; margin: 0 auto; padding: 24px 20px 64px; }
+main { max-width: 1180px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 40px 0 12px; } p { margin: 0 0 12px; }
 .soft { color: var(--soft); }
 .banner { display: flex; align-items: center; gap: 18px; border-left: 8px solid; border-radius: 6px; padding: 16px 20px;
@@ -34,15 +34,18 @@ h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 40px 0 12
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; vertical-align: top; padding: 7px 10px; border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 600; font-size: 13px; } td.mark { white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; font-size: 13px; } td.mark { white-space: nowrap; } td.ranks { min-width:
+  190px; }
 td.text { overflow-wrap: anywhere; min-width: 140px; }
 .chip { display: inline-block; min-width: 30px; text-align: center; border-radius: 4px; padding: 1px 6px; margin: 1px;
   font-variant-numeric: tabular-nums; font-size: 13px; font-weight: 600; }
 .trouble { border: 1px solid var(--line); border-left: 6px solid; border-radius: 6px; padding: 12px 16px; margin: 0 0
   12px; }
 .trouble h3 { margin: 0 0 6px; font-size: 16px; } .trouble.fail { border-left-color: var(--fail); }
-.trouble.unknown { border-left-color: var(--unknown); } .trouble > * { color: var(--text); }
-.trouble h3 .fail { color: var(--fail); } .trouble h3 .unknown { color: var(--unknown); }
+.trouble.unknown { border-left-color: var(--unknown); } .trouble.warn { border-left-color: var(--warn); } .trouble > *
+  { color: var(--text); }
+.trouble h3 .fail { color: var(--fail); } .trouble h3 .warn { color: var(--warn); } .trouble h3 .unknown { color:
+  var(--unknown); }
 .trouble dl { display: grid; grid-template-columns: 84px 1fr; gap: 2px 12px; margin: 0; }
 .trouble dt { color: var(--soft); } .trouble dd { margin: 0; overflow-wrap: anywhere; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 20px 32px; margin-top:

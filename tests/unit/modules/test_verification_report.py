@@ -1,0 +1,88 @@
+"""The module that judges and writes: what it writes, when it fails, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.moefleet.serving.plugins.modules import verification_report
+
+DEMANDS = {
+    "unit": "moefleet-vllm.service",
+    "user": "moefleet",
+    "sysctl": {},
+    "memlock": "infinity",
+    "nofile": 1024,
+    "hardening": {},
+}
+PLAN = {
+    "layout": {"hosts": [{"name": "node-0", "role": "head", "start_rank": 0, "local_ranks": 1, "ranks": [0]}]},
+    "serve": {"node-0": {"argv": ["vllm", "serve", "/m"], "env": {}}},
+    "service": {"address": "192.168.1.10", "port": 8000, "engines": 1, "served_model_name": "m"},
+    "engine": {"version": "0.32.0", "platform": "cpu"},
+}
+
+
+def run(capsys: pytest.CaptureFixture[str], dest: Path, **arguments: Any) -> dict[str, Any]:
+    values = {
+        "dest": str(dest),
+        "plan": PLAN,
+        "hosts": {"node-0": {"demands": DEMANDS, "result": {"unreachable": True, "msg": "timed out"}}},
+        **arguments,
+    }
+    with patch_module_args(values), pytest.raises(SystemExit):
+        verification_report.main()
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def test_the_report_is_written_whatever_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, tmp_path / "a" / "verify", bench_missing="nobody answered")
+    assert (result.get("failed", False), result["verdict"], result["changed"]) == (False, "unknown", True)
+    document = json.loads(Path(result["report_json"]).read_text(encoding="utf-8"))
+    assert document["verdict"] == "unknown"
+    assert len(result["troubles"]) == document["counts"]["unknown"] > 0
+    assert any("node-0: the host was not reached" in line and "timed out" in line for line in result["troubles"])
+    assert any("nobody answered" in line for line in result["troubles"])
+    assert "Not proven" in Path(result["report_html"]).read_text(encoding="utf-8")
+
+
+def test_strict_fails_after_the_report_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, tmp_path, strict=True)
+    assert result["failed"] is True
+    assert result["troubles"]
+    assert (tmp_path / "report.json").exists()
+    assert (tmp_path / "report.html").exists()
+
+
+def test_check_mode_judges_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, tmp_path, _ansible_check_mode=True)
+    assert (result["changed"], result["verdict"]) == (False, "unknown")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"plan": {}}, "bad-plan"),
+        ({"thresholds": {"ttft_p99_ms": "fast"}}, "bad-threshold"),
+        ({"hosts": {"node-0": {"demands": {"unit": "x"}}}}, "bad-demands"),
+    ],
+)
+def test_bad_inputs_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], code: str
+) -> None:
+    result = run(capsys, tmp_path, **change)
+    assert (result["failed"], result["code"]) == (True, code)
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    result = run(capsys, tmp_path / "file" / "verify")
+    assert result["failed"] is True
+    assert "could not be written" in result["msg"]
