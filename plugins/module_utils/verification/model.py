@@ -265,7 +265,8 @@ class View:
     @property
     def wanted(self) -> Demands:
         """The demands of a host that was reached; only one that was not reached may lack them."""
-        assert self.demands is not None
+        if self.demands is None:
+            raise VerificationError("no-demands", self.planned.name, "nothing is demanded of it", "Give its demands.")
         return self.demands
 
 
