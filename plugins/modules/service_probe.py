@@ -129,7 +129,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "engines": {"type": "int", "required": True},
     "ask": {"type": "list", "elements": "int"},
     "prompt": {"type": "str", "default": "The quick brown fox"},
-    "max_tokens": {"type": "int", "default": 4},
+    "max_tokens": {"type": "int", "default": 4, "no_log": False},
     "timeout_s": {"type": "float", "default": 20},
     "completion_timeout_s": {"type": "float", "default": 120},
     "concurrency": {"type": "int", "default": 8},
