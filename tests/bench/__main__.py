@@ -38,7 +38,9 @@ def ping_playbook(directory: Path, tasks: int) -> Path:
 def unchanged_site(directory: Path, repeat: int) -> dict[str, Sample]:
     """The second, unchanged site.yml against the pings."""
     pings = ping_playbook(directory, PINGS)
-    return alternate({f"{PINGS} pings": lambda: playbook(str(pings)), "site.yml, unchanged": lambda: playbook("site.yml")}, repeat)
+    return alternate(
+        {f"{PINGS} pings": lambda: playbook(str(pings)), "site.yml, unchanged": lambda: playbook("site.yml")}, repeat
+    )
 
 
 def growth(directory: Path, repeat: int) -> dict[str, float]:
@@ -67,13 +69,17 @@ def launches(hosts: Hosts, repeat: int) -> dict[str, Sample]:
         hosts.stop_units()
         seconds["by hand"] += alternate({"by hand": hosts.launch_by_hand}, 1)["by hand"].seconds
         hosts.stop_by_hand()
-        seconds["launch.yml"] += alternate({"launch.yml": lambda: playbook("playbooks/launch.yml")}, 1)["launch.yml"].seconds
+        seconds["launch.yml"] += alternate({"launch.yml": lambda: playbook("playbooks/launch.yml")}, 1)[
+            "launch.yml"
+        ].seconds
     return {name: Sample(name, tuple(taken)) for name, taken in seconds.items()}
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
     parser.add_argument("--repeat", type=int, default=3, help="rounds of the Ansible timings")
     parser.add_argument("--launch-repeat", type=int, default=1, help="rounds of the launches, minutes each")
     given = parser.parse_args()
@@ -89,14 +95,24 @@ def main() -> None:
     pings, unchanged = site[f"{PINGS} pings"], site["site.yml, unchanged"]
     by_hand, launch = launched["by hand"], launched["launch.yml"]
     rows = [
-        (f"site.yml, unchanged / {PINGS} pings", unchanged.median_s / pings.median_s, f"{unchanged.median_s:.1f} s / {pings.median_s:.1f} s", 0.6),
+        (
+            f"site.yml, unchanged / {PINGS} pings",
+            unchanged.median_s / pings.median_s,
+            f"{unchanged.median_s:.1f} s / {pings.median_s:.1f} s",
+            0.6,
+        ),
         (
             "growth a host, provision.yml / pings",
             steepness["provision.yml"] / steepness["20 pings"],
             f"{steepness['provision.yml']:.2f} / {steepness['20 pings']:.2f} of one host's time",
             1.0,
         ),
-        ("launch.yml / the commands by hand", launch.median_s / by_hand.median_s, f"{launch.median_s:.1f} s / {by_hand.median_s:.1f} s", 1.1),
+        (
+            "launch.yml / the commands by hand",
+            launch.median_s / by_hand.median_s,
+            f"{launch.median_s:.1f} s / {by_hand.median_s:.1f} s",
+            1.1,
+        ),
     ]
     print(f"\n{'ratio of medians':42} {'ratio':>6} {'aim':>5}   from")
     for label, ratio, source, aim in rows:

@@ -52,11 +52,18 @@ class Hosts:
 
     def stop_by_hand(self) -> None:
         """Take the hand-started ranks away."""
-        self.everywhere({name: "systemctl stop by-hand.service; systemctl reset-failed by-hand.service 2>/dev/null || true" for name in self.names})
+        self.everywhere(
+            {
+                name: "systemctl stop by-hand.service; systemctl reset-failed by-hand.service 2>/dev/null || true"
+                for name in self.names
+            }
+        )
 
     def wait_for_completion(self, timeout_s: float = 1800) -> None:
         """Until a real completion comes back."""
-        body = json.dumps({"model": self.plan["service"]["served_model_name"], "prompt": "The quick brown fox", "max_tokens": 1}).encode()
+        body = json.dumps(
+            {"model": self.plan["service"]["served_model_name"], "prompt": "The quick brown fox", "max_tokens": 1}
+        ).encode()
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             request = urllib.request.Request(f"{self.api}/v1/completions", body, {"Content-Type": "application/json"})

@@ -51,5 +51,7 @@ def command(argv: Sequence[str], timeout_s: float = 1800) -> str:
     """Run a command; its output, or an error with its last words."""
     done = subprocess.run(list(argv), capture_output=True, text=True, timeout=timeout_s, check=False)
     if done.returncode != 0:
-        raise SystemExit(f"bench: {' '.join(argv)[:120]} failed with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")
+        raise SystemExit(
+            f"bench: {' '.join(argv)[:120]} failed with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}"
+        )
     return done.stdout

@@ -34,7 +34,9 @@ class Outcome:
         return f"rc {self.rc}\n{self.output[-4000:]}"
 
 
-def play(playbook: str, *arguments: str, inventory: Optional[str] = None, variables: Optional[dict[str, Any]] = None) -> Outcome:
+def play(
+    playbook: str, *arguments: str, inventory: Optional[str] = None, variables: Optional[dict[str, Any]] = None
+) -> Outcome:
     """Run a playbook from the repository's root with its ansible.cfg."""
     private = Path(tempfile.mkdtemp(prefix="moefleet-runner-"))
     command = list(arguments)
@@ -59,7 +61,10 @@ def play(playbook: str, *arguments: str, inventory: Optional[str] = None, variab
             data = event.get("event_data", {})
             if event["event"] in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
                 failures.append(f"{data.get('host')}: {data.get('res', {}).get('msg', '')}")
-            if event["event"].startswith("runner_on_") and event["event"] not in ("runner_on_start", "runner_on_skipped"):
+            if event["event"].startswith("runner_on_") and event["event"] not in (
+                "runner_on_start",
+                "runner_on_skipped",
+            ):
                 touched.add(str(data.get("host")))
         changed: dict[str, int] = defaultdict(int, (runner.stats or {}).get("changed", {}))
         return Outcome(int(runner.rc), Path(runner.stdout.name).read_text(encoding="utf-8"), changed, failures, touched)
@@ -69,7 +74,9 @@ def play(playbook: str, *arguments: str, inventory: Optional[str] = None, variab
 
 def on_host(host: str, command: str, stdin: str = "", timeout_s: float = 120) -> str:
     """Run a command on a lab host and return its output."""
-    done = subprocess.run([*SSH, host, command], input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False)
+    done = subprocess.run(
+        [*SSH, host, command], input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
     assert done.returncode == 0, f"{host}: {command[:80]} failed with {done.returncode}: {done.stderr[-1500:]}"
     return done.stdout
 

@@ -38,7 +38,9 @@ def without(argv: list[str], left_out: dict[str, tuple[int, str]]) -> list[str]:
 
 def plan_of(inventory: str, directory: Path, variables: dict[str, Any]) -> dict[str, Any]:
     """The plan of an inventory, written by the playbook."""
-    outcome = play("playbooks/plan.yml", inventory=inventory, variables={"moefleet_artifacts_dir": str(directory), **variables})
+    outcome = play(
+        "playbooks/plan.yml", inventory=inventory, variables={"moefleet_artifacts_dir": str(directory), **variables}
+    )
     assert outcome.rc == 0, outcome.explain()
     plan: dict[str, Any] = json.loads((directory / "plan.json").read_text())
     return plan
@@ -46,7 +48,7 @@ def plan_of(inventory: str, directory: Path, variables: dict[str, Any]) -> dict[
 
 def h20_engine(**changes: Any) -> dict[str, Any]:
     """The reference cluster's engine variables with changes."""
-    variables = yaml.safe_load((ROOT / "inventory/h20/group_vars/all/plan.yml").read_text())
+    variables = yaml.safe_load((ROOT / "inventory/h20/group_vars/all.yml").read_text())
     return {"plan_engine": {**variables["plan_engine"], **changes}}
 
 
@@ -68,10 +70,16 @@ def wrong_commands(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         "follower with API servers": {**follower, "argv": [*follower["argv"], "--api-server-count", "1"]},
         "unknown flag": {**head, "argv": [*head["argv"], "--data-parallel-start-rnk", "8"]},
-        "start rank that is no number": {**follower, "argv": [*follower["argv"], "--data-parallel-start-rank", "eight"]},
+        "start rank that is no number": {
+            **follower,
+            "argv": [*follower["argv"], "--data-parallel-start-rank", "eight"],
+        },
         "unknown all-to-all backend": {**head, "argv": [*head["argv"], "--all2all-backend", "pigeons"]},
         "heads that tensor parallelism can't split": {**head, "argv": [*head["argv"], "--tensor-parallel-size", "3"]},
-        "redundant experts without balancing": {**head, "argv": [*head["argv"], "--eplb-config", '{"num_redundant_experts": 32}']},
+        "redundant experts without balancing": {
+            **head,
+            "argv": [*head["argv"], "--eplb-config", '{"num_redundant_experts": 32}'],
+        },
     }
 
 
@@ -80,7 +88,13 @@ def answers(lab: Outcome, plans: dict[str, dict[str, Any]]) -> dict[str, dict[st
     """What the installed vLLM made of each case, by name."""
     config = STORAGE / "deepseek-v3" / "config.json"
     config.parent.mkdir(parents=True, exist_ok=True)
-    released = {"architectures": ["DeepseekV3ForCausalLM"], "torch_dtype": "bfloat16", "n_group": 8, "topk_group": 4, **CATALOGUE["deepseek-v3"][1]}
+    released = {
+        "architectures": ["DeepseekV3ForCausalLM"],
+        "torch_dtype": "bfloat16",
+        "n_group": 8,
+        "topk_group": 4,
+        **CATALOGUE["deepseek-v3"][1],
+    }
     del released["quantization_config"]  # the CPU platform has no block FP8; sizes and ranks don't depend on it
     config.write_text(json.dumps(released))
     cases = []
@@ -91,14 +105,21 @@ def answers(lab: Outcome, plans: dict[str, dict[str, Any]]) -> dict[str, dict[st
             cases.append({"name": f"{name}/{host}", "argv": argv, "env": serve["env"]})
     cases += [{"name": name, **serve} for name, serve in wrong_commands(plans["lab"]).items()]
     (STORAGE / "parse_commands.py").write_text((Path(__file__).parent / SCRIPT).read_text())
-    said = on_host("node-0", f"cd /tmp && {PYTHON} /shared/tests/parse_commands.py 2>/tmp/parse.log || (tail -c 1500 /tmp/parse.log >&2; false)", json.dumps(cases), 600)
+    said = on_host(
+        "node-0",
+        f"cd /tmp && {PYTHON} /shared/tests/parse_commands.py 2>/tmp/parse.log || (tail -c 1500 /tmp/parse.log >&2; false)",
+        json.dumps(cases),
+        600,
+    )
     answer = json.loads(said.strip().splitlines()[-1])
     assert answer["version"].startswith(INSTALLED), answer["version"]
     return {entry["name"]: entry for entry in answer["answers"]}
 
 
 @pytest.mark.parametrize("name", ["lab", "lab-32", "h20", "h20-installed"])
-def test_every_host_comes_out_as_planned(name: str, plans: dict[str, dict[str, Any]], answers: dict[str, dict[str, Any]]) -> None:
+def test_every_host_comes_out_as_planned(
+    name: str, plans: dict[str, dict[str, Any]], answers: dict[str, dict[str, Any]]
+) -> None:
     """Start rank, local size, address, ports and the split into head and followers."""
     plan = plans[name]
     for host in plan["layout"]["hosts"]:
@@ -116,11 +137,15 @@ def test_every_host_comes_out_as_planned(name: str, plans: dict[str, dict[str, A
         assert answer["backend"] == "allgather_reducescatter"
 
 
-def test_hosts_of_a_plan_agree_on_what_they_share(plans: dict[str, dict[str, Any]], answers: dict[str, dict[str, Any]]) -> None:
+def test_hosts_of_a_plan_agree_on_what_they_share(
+    plans: dict[str, dict[str, Any]], answers: dict[str, dict[str, Any]]
+) -> None:
     """Collectives hang when hosts disagree on sizes."""
     for name, plan in plans.items():
         shared = {
-            tuple(answers[f"{name}/{host}"][key] for key in ("size", "tensor", "backend", "max_model_len", "max_num_seqs"))
+            tuple(
+                answers[f"{name}/{host}"][key] for key in ("size", "tensor", "backend", "max_model_len", "max_num_seqs")
+            )
             for host in plan["serve"]
         }
         assert len(shared) == 1, f"{name}: {shared}"

@@ -32,9 +32,13 @@ def test_unreachable_host_is_refused_by_name(tmp_path_factory: pytest.TempPathFa
     """With one host of four away nothing is provisioned, and ranks are not dealt out anew among the three that are left."""
     inventory = tmp_path_factory.mktemp("inventory") / "hosts.yml"
     # Every address is on this machine's loopback, where nothing listens on port 9.
-    hosts = "".join(f"    gpu-a0{n}: {{ansible_host: 127.0.0.1, ansible_port: 9, data_address: 192.0.2.{n}}}\n" for n in range(1, 5))
+    hosts = "".join(
+        f"    gpu-a0{n}: {{ansible_host: 127.0.0.1, ansible_port: 9, data_address: 192.0.2.{n}}}\n" for n in range(1, 5)
+    )
     inventory.write_text(f"vllm_nodes:\n  hosts:\n{hosts}")
-    outcome = play("site.yml", inventory=str(inventory), variables={"moefleet_group": "vllm_nodes", "plan_precision": "fp8"})
+    outcome = play(
+        "site.yml", inventory=str(inventory), variables={"moefleet_group": "vllm_nodes", "plan_precision": "fp8"}
+    )
     assert outcome.rc != 0, outcome.explain()
     said = " ".join(outcome.failures)
     assert all(f"gpu-a0{n}" in said for n in range(1, 5)), said
