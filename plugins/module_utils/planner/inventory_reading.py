@@ -40,16 +40,21 @@ class Reading:
         """Note that a group's hosts belong to another, too."""
         self.children.setdefault(parent, set()).add(child)
 
-    def members(self, group: str) -> set[str]:
-        """Hosts of the group and of its descendants."""
+    def descendants(self, group: str) -> set[str]:
+        """The groups below a group; the group itself only where it is its own descendant."""
         seen: set[str] = set()
-        waiting = [group]
+        waiting = list(self.children.get(group, ()))
         while waiting:
             name = waiting.pop()
             if name not in seen:
                 seen.add(name)
                 waiting.extend(self.children.get(name, ()))
-        return {mention.host for mention in self.mentions if mention.group in seen}
+        return seen
+
+    def members(self, group: str) -> set[str]:
+        """Hosts of the group and of its descendants."""
+        groups = self.descendants(group) | {group}
+        return {mention.host for mention in self.mentions if mention.group in groups}
 
 
 def unparsable(where: str, reason: str) -> Finding:

@@ -95,6 +95,10 @@ def _entries(mapping: Any) -> Iterator[tuple[str, Any, Any]]:
             yield str(key.value), key, value
 
 
+def _is_text(node: Any) -> bool:
+    return str(node.tag) == "tag:yaml.org,2002:str"
+
+
 def _is_null(node: Any) -> bool:
     return str(node.tag) == "tag:yaml.org,2002:null"
 
@@ -145,6 +149,9 @@ class _GroupReader:
 
     def _read_one(self, name: str, key: Any, group: Any) -> list[tuple[str, Any, Any]]:
         """One group; returns its children."""
+        if not _is_text(key):
+            self._reading.findings.append(unparsable(self._where(key), f"group '{name}' is not text"))
+            return []
         self._reading.see_group(name, self._where(key))
         if _is_null(group) or id(group) in self._seen:
             return []
@@ -197,7 +204,7 @@ class _GroupReader:
         }  # a duplicate key has its own finding
         for pattern, (node, value) in last.items():
             where = self._where(node)
-            if str(node.tag) != "tag:yaml.org,2002:str":
+            if not _is_text(node):
                 self._reading.findings.append(unparsable(where, f"host '{pattern}' is not text"))
                 continue
             names = expand(pattern)

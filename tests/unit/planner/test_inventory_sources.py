@@ -251,6 +251,8 @@ def test_a_misspelt_variable(write: Write, name: str, near: str) -> None:
         ("hosts.yml", "- node-0", None),
         ("hosts.yml", "serving: {hosts: {node-[0:x]: }}", 1),
         ("hosts.yml", "serving: {hosts: {7: }}", 1),
+        ("hosts.yml", "serving: {hosts: {a: }}\n2: {hosts: {b: }}", 2),
+        ("hosts.yml", "all: {children: {on: {hosts: {a: }}}}", 1),
         ("hosts.json", '{"serving": ', 1),
         ("hosts.ini", "[serving]\nnode-0 node_rank = 0", 2),
         ("hosts.ini", '[serving]\nnode-0 a="b', 2),
