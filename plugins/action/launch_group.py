@@ -139,7 +139,7 @@ class ActionModule(ActionBase):
                     f"{self.board.me}: not its turn to start after {self.timeout_s:.0f} s;"
                     f" the head's coordinator is {'not ' if coordinator is None else ''}up"
                 )
-            time.sleep(1.0)
+            time.sleep(min(1.0, self.poll_s))
 
     def _raise_if_failed(self) -> None:
         for host, failure in self.board.all("failed").items():
@@ -166,10 +166,10 @@ class ActionModule(ActionBase):
         self.board.post("progress", {"words": "; ".join(probe["reasons"]) or "answers"})
         return bool(probe["ready"])
 
-    def _show_progress(self, began: float) -> None:
+    def _progress(self) -> str:
+        """How far every host is."""
         said = self.board.all("progress")
-        words = "  ".join(f"{host}: {said.get(host, {}).get('words', 'starting')}" for host in self.board.hosts)
-        DISPLAY.display(f"  {time.monotonic() - began:5.0f} s  {words}")
+        return "  ".join(f"{host}: {said.get(host, {}).get('words', 'starting')}" for host in self.board.hosts)
 
     def _watch(self, local_ranks: int, began: float) -> float:
         """Look again and again until the head says that the service answers; returns the seconds since `began`."""
@@ -183,12 +183,11 @@ class ActionModule(ActionBase):
                 continue
             now = time.monotonic()
             if self.board.me == self.head and now >= next_line:
-                self._show_progress(began)
+                DISPLAY.display(f"  {now - began:5.0f} s  {self._progress()}")
                 next_line = now + self.progress_s
             if now > self.deadline:
-                said = self.board.read("progress", self.board.me) or {"words": "starting"}
                 raise LaunchError(
-                    f"{self.board.me}: the service does not answer after {self.timeout_s:.0f} s; here: {said['words']}",
+                    f"{self.board.me}: the service does not answer after {self.timeout_s:.0f} s ({self._progress()})",
                     self._journal(self._unit(), lines=LAST_LINES),
                 )
             time.sleep(self.poll_s)

@@ -63,14 +63,14 @@ class Board:
     ) -> dict[str, dict[str, Any]]:
         """What every host says on a topic; BoardTimeoutError names those that say nothing within `timeout_s` seconds.
 
-        `meanwhile` is called at each look before the last; what it raises ends the wait.
+        `meanwhile` is called before each look; what it raises ends the wait, also for a host that comes last and late.
         """
         deadline = time.monotonic() + timeout_s
         while True:
+            meanwhile()
             said = self.all(topic)
             if len(said) == len(self.hosts):
                 return said
-            meanwhile()
             if time.monotonic() > deadline:
                 raise BoardTimeoutError(topic, [host for host in self.hosts if host not in said])
             time.sleep(POLL_S)
