@@ -45,7 +45,11 @@ def scan(sources: Sequence[str], group: str, hosts: Sequence[str]) -> list[Findi
     for path, host in _variable_files(sources):
         _read_variable_file(path, host, reading)
     return (
-        reading.findings + _conflicts(reading.mentions) + _typos(reading.mentions) + _check_group(reading, group, hosts)
+        reading.findings
+        + _loops(reading)
+        + _conflicts(reading.mentions)
+        + _typos(reading.mentions)
+        + _check_group(reading, group, hosts)
     )
 
 
@@ -125,6 +129,15 @@ def _read_variable_file(path: Path, host: str, reading: Reading) -> None:
     root = _compose(path, text, reading.findings) if text.strip() else None
     if host and root is not None:
         reading.mentions.append(Mention(host, "", str(path), variables_of(root)))
+
+
+def _loops(reading: Reading) -> list[Finding]:
+    """Groups that are their own descendants."""
+    return [
+        unparsable(reading.groups.get(name, name), f"group '{name}' is its own descendant")
+        for name in reading.children
+        if name in reading.descendants(name)
+    ]
 
 
 def _conflicts(mentions: Sequence[Mention]) -> list[Finding]:

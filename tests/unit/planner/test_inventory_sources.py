@@ -266,6 +266,9 @@ def test_a_misspelt_variable(write: Write, name: str, near: str) -> None:
         ("hosts.ini", "serving:\n  hosts:", 1),
         ("hosts.ini", "---\nserving", 1),
         ("hosts.ini", "[serving]\nnode-[3:x]", 2),
+        ("hosts.ini", "[serving:children]\nserving", 1),
+        ("hosts.ini", "[serving:children]\nb\n[b:children]\nserving", 1),
+        ("hosts.yml", "serving: {children: {a: {children: {serving: }}}}", 1),
     ],
 )
 def test_unparsable(write: Write, name: str, text: str, line: int | None) -> None:
