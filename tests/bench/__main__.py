@@ -1,4 +1,6 @@
-"""What a second run and a launch cost, as ratios measured in one run. Needs the lab as site.yml leaves it, and leaves it so.
+"""What a second run and a launch cost, as ratios measured in one run.
+
+Needs the lab as site.yml leaves it, and leaves it so.
 
 usage: python -m tests.bench [--repeat N] [--launch-repeat N]
 """
@@ -44,7 +46,7 @@ def unchanged_site(directory: Path, repeat: int) -> dict[str, Sample]:
 
 
 def growth(directory: Path, repeat: int) -> dict[str, float]:
-    """Seconds an added host costs: provision.yml (site.yml itself refuses part of a group) and as many pings as take about as long."""
+    """What an added host costs, as a part of one host's time: provision.yml (site.yml refuses a part) and pings."""
     pings = ping_playbook(directory, 20)
     points: dict[str, list[tuple[float, float]]] = {"provision.yml": [], "20 pings": []}
     for count in HOST_COUNTS:

@@ -34,7 +34,7 @@ class Hosts:
 
     def stop_units(self) -> None:
         """No rank runs."""
-        self.everywhere({name: f"systemctl stop {UNIT}" for name in self.names})
+        self.everywhere(dict.fromkeys(self.names, f"systemctl stop {UNIT}"))
 
     def start_by_hand(self) -> None:
         """What a person would type into four terminals."""
@@ -43,7 +43,7 @@ class Hosts:
             serve = self.plan["serve"][name]
             environment = [f"{key}={value}" for key, value in {**serve["env"], "HOME": STATE}.items()]
             line = shlex.join(["env", *environment, ENGINE, *serve["argv"][1:]])
-            # systemd-run only detaches it from this login and gives `stop` a name; user and limits are those of the unit.
+            # systemd-run only detaches it from this login and gives `stop` a name; user and limits are the unit's.
             commands[name] = (
                 f"systemd-run --quiet --unit=by-hand --uid=moefleet --gid=moefleet --working-directory={STATE} "
                 f"--property=LimitMEMLOCK=infinity --property=LimitNOFILE=1048576 {line}"
@@ -52,11 +52,9 @@ class Hosts:
 
     def stop_by_hand(self) -> None:
         """Take the hand-started ranks away."""
+        unit = "by-hand.service"
         self.everywhere(
-            {
-                name: "systemctl stop by-hand.service; systemctl reset-failed by-hand.service 2>/dev/null || true"
-                for name in self.names
-            }
+            dict.fromkeys(self.names, f"systemctl stop {unit}; systemctl reset-failed {unit} 2>/dev/null || true")
         )
 
     def wait_for_completion(self, timeout_s: float = 1800) -> None:

@@ -1,4 +1,4 @@
-"""The lab for the tests that need it: made by site.yml as a user would, and taken away again unless it was there before."""
+"""The lab for the tests that need it: made by site.yml, and taken away again unless it was there before."""
 
 from __future__ import annotations
 

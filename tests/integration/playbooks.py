@@ -10,7 +10,7 @@ import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import ansible_runner
 
@@ -35,7 +35,7 @@ class Outcome:
 
 
 def play(
-    playbook: str, *arguments: str, inventory: Optional[str] = None, variables: Optional[dict[str, Any]] = None
+    playbook: str, *arguments: str, inventory: str | None = None, variables: dict[str, Any] | None = None
 ) -> Outcome:
     """Run a playbook from the repository's root with its ansible.cfg."""
     private = Path(tempfile.mkdtemp(prefix="moefleet-runner-"))

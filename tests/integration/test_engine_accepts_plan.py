@@ -1,4 +1,7 @@
-"""Every command line that the planner generates, read by the real vLLM: its parser, its choice of head or follower, its configuration."""
+"""Every command line that the planner generates, read by the real vLLM.
+
+Its parser, its choice of head or follower, and its engine configuration.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +110,7 @@ def answers(lab: Outcome, plans: dict[str, dict[str, Any]]) -> dict[str, dict[st
     (STORAGE / "parse_commands.py").write_text((Path(__file__).parent / SCRIPT).read_text())
     said = on_host(
         "node-0",
-        f"cd /tmp && {PYTHON} /shared/tests/parse_commands.py 2>/tmp/parse.log || (tail -c 1500 /tmp/parse.log >&2; false)",
+        f"cd /tmp && {PYTHON} /shared/tests/parse_commands.py 2>parse.log || (tail -c 1500 parse.log >&2; false)",
         json.dumps(cases),
         600,
     )
@@ -133,7 +136,9 @@ def test_every_host_comes_out_as_planned(
         assert answer["size"] == plan["layout"]["data_parallel_size"] == plan["service"]["engines"]
         assert answer["address"] == plan["service"]["address"]
         assert answer["rpc_port"] == plan["service"]["rpc_port"]
-        assert answer["expert"] and not answer["hybrid"] and not answer["external"]
+        assert answer["expert"]
+        assert not answer["hybrid"]
+        assert not answer["external"]
         assert answer["backend"] == "allgather_reducescatter"
 
 

@@ -29,7 +29,7 @@ def test_defective_inventory_is_refused(name: str) -> None:
 
 
 def test_unreachable_host_is_refused_by_name(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """With one host of four away nothing is provisioned, and ranks are not dealt out anew among the three that are left."""
+    """With hosts away nothing is provisioned, and ranks are not dealt out anew among those that are left."""
     inventory = tmp_path_factory.mktemp("inventory") / "hosts.yml"
     # Every address is on this machine's loopback, where nothing listens on port 9.
     hosts = "".join(

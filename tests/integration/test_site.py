@@ -7,7 +7,6 @@ import re
 import urllib.request
 from typing import Any
 
-
 from .playbooks import ROOT, Outcome, main_pids, on_host, play
 
 API = "http://127.0.0.1:8000"
@@ -61,7 +60,7 @@ def test_site_ends_with_where_and_how(lab: Outcome) -> None:
 
 
 def test_every_engine_answers_alike(lab: Outcome) -> None:
-    """One model, eight ranks that each hold a part of the experts: greedy decoding gives the same tokens whichever engine is asked."""
+    """Eight ranks each hold a part of the experts: greedy decoding gives the same tokens whichever engine is asked."""
     answers = [complete("The quick brown fox", engine) for engine in range(8)]
     assert len({tuple(answer["token_ids"]) for answer in answers}) == 1, answers
     # Different prompts have to give different answers, or a model that ignores its input would pass.

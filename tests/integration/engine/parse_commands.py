@@ -1,8 +1,8 @@
 """Feed command lines to the installed vLLM and say what it makes of them.
 
-Runs with the engine environment's Python on a lab host. Standard input: a JSON list of {"name", "argv", "env"}; standard output, last line: a
-JSON list of what vLLM's own parser, its own choice between head and follower, and its own engine configuration came to, or the error with
-which it refused.
+Runs with the engine environment's Python on a lab host. Standard input: a JSON list of {"name", "argv", "env"};
+standard output, last line: a JSON list of what vLLM's own parser, its own choice between head and follower, and its own
+engine configuration came to, or the error with which it refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ except ImportError:  # its place in versions before 0.12
     from vllm.utils import FlexibleArgumentParser
 
 
-class Started(Exception):
+class Started(Exception):  # noqa: N818  # it is no error
     """vLLM would now start; carries which way, and the arguments."""
 
     def __init__(self, way: str, args: Any) -> None:
@@ -94,7 +94,7 @@ def main() -> None:
         os.environ.update(case["env"])
         try:
             answers.append({"name": case["name"], "ok": True, **understand(case["argv"])})
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it refuses with is the answer
             answers.append({"name": case["name"], "ok": False, "error": f"{type(error).__name__}: {error}"[:600]})
     print("\n" + json.dumps({"version": vllm.__version__, "answers": answers}))
 

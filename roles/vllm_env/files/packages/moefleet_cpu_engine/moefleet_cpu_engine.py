@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What vLLM 0.32's CPU build lacks before data parallelism with expert parallelism runs on CPU ranks.
 
-vLLM loads it in every process through the entry point `vllm.general_plugins`. Three gaps, each closed by one function below:
+vLLM loads it in every process through the entry point `vllm.general_plugins`. Three gaps, each closed by a function:
 
 * the communicator has no variable-size gather and reduce-scatter, which the backend allgather_reducescatter is made of;
 * the expert kernel ignores the map from global to local experts and would index experts that the rank doesn't hold;
@@ -13,14 +13,15 @@ The figures that the ranks compute are vLLM's own: nothing here stands in for a 
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import inspect
+from typing import Any
 
 import torch
-import torch.distributed as distributed
+from torch import distributed
 
 
-def all_gatherv(self: Any, input_: Any, dim: int = 0, sizes: Optional[list[int]] = None) -> Any:
-    """Concatenate every rank's rows, `sizes[r]` of them from rank r, along dimension 0. Takes one tensor or a list of them."""
+def all_gatherv(self: Any, input_: Any, dim: int = 0, sizes: list[int] | None = None) -> Any:
+    """Concatenate every rank's rows, `sizes[r]` from rank r, along dimension 0, of one tensor or each of a list."""
     if isinstance(input_, list):
         return [all_gatherv(self, tensor, dim, sizes) for tensor in input_]
     if dim != 0:
@@ -34,8 +35,8 @@ def all_gatherv(self: Any, input_: Any, dim: int = 0, sizes: Optional[list[int]]
     return torch.cat([part[:count] for part, count in zip(parts, counts)])
 
 
-def reduce_scatterv(self: Any, input_: torch.Tensor, dim: int = 0, sizes: Optional[list[int]] = None) -> torch.Tensor:
-    """Sum over the ranks and keep this rank's `sizes[rank]` rows. Gloo has no reduce-scatter, so it is an all-reduce and a cut."""
+def reduce_scatterv(self: Any, input_: torch.Tensor, dim: int = 0, sizes: list[int] | None = None) -> torch.Tensor:
+    """Sum over the ranks, keep this rank's `sizes[rank]` rows: Gloo has no reduce-scatter, so all-reduce, then cut."""
     if dim not in (0, -input_.dim()):
         raise ValueError(f"reduce_scatterv along dimension {dim}: the ranks' rows are only ever scattered along 0")
     total = input_.contiguous().clone()
@@ -48,7 +49,7 @@ def reduce_scatterv(self: Any, input_: torch.Tensor, dim: int = 0, sizes: Option
 def to_local_experts(
     topk_ids: torch.Tensor, topk_weights: torch.Tensor, expert_map: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Expert ids of this rank, and weights with 0 for experts that other ranks hold (their id becomes 0, which then adds nothing)."""
+    """Expert ids of this rank, and weight 0 for experts that other ranks hold: their id becomes 0 and adds nothing."""
     local = expert_map[topk_ids.long()]
     held = local >= 0
     ids = torch.where(held, local, torch.zeros_like(local)).to(topk_ids.dtype)
@@ -57,7 +58,7 @@ def to_local_experts(
 
 def give_communicator_variable_sizes() -> None:
     """Add the two collectives to the CPU communicator."""
-    from vllm.distributed.device_communicators.cpu_communicator import CpuCommunicator
+    from vllm.distributed.device_communicators.cpu_communicator import CpuCommunicator  # noqa: PLC0415
 
     CpuCommunicator.all_gatherv = all_gatherv
     CpuCommunicator.reduce_scatterv = reduce_scatterv
@@ -65,36 +66,27 @@ def give_communicator_variable_sizes() -> None:
 
 def make_experts_local() -> None:
     """Translate expert ids before the CPU expert kernel sees them."""
-    from vllm.model_executor.layers.fused_moe.experts import cpu_moe
+    from vllm.model_executor.layers.fused_moe.experts import cpu_moe  # noqa: PLC0415
 
     kernel = cpu_moe.CPUUnquantizedExperts
     apply_all = kernel.apply
 
-    def apply_local(
-        self: Any,
-        output: torch.Tensor,
-        hidden_states: torch.Tensor,
-        w1: torch.Tensor,
-        w2: torch.Tensor,
-        topk_weights: torch.Tensor,
-        topk_ids: torch.Tensor,
-        activation: Any,
-        global_num_experts: int,
-        expert_map: Optional[torch.Tensor],
-        *rest: Any,
-        **named: Any,
-    ) -> Any:
-        if expert_map is not None:
-            topk_ids, topk_weights = to_local_experts(topk_ids, topk_weights, expert_map)
-        return apply_all(
-            self, output, hidden_states, w1, w2, topk_weights, topk_ids, activation, global_num_experts, None, *rest, **named
-        )
+    signature = inspect.signature(apply_all)
+
+    def apply_local(*arguments: Any, **named: Any) -> Any:
+        call = signature.bind(*arguments, **named)
+        if call.arguments["expert_map"] is not None:
+            call.arguments["topk_ids"], call.arguments["topk_weights"] = to_local_experts(
+                call.arguments["topk_ids"], call.arguments["topk_weights"], call.arguments["expert_map"]
+            )
+            call.arguments["expert_map"] = None
+        return apply_all(*call.args, **call.kwargs)
 
     kernel.apply = apply_local
 
 
 def avoid_amx() -> None:
-    """Take the portable kernels: a virtual machine's processor may report AMX without letting processes use its tiles."""
+    """Take the portable kernels: a virtual machine's processor may report AMX and not let processes use its tiles."""
     torch.cpu._is_amx_tile_supported = lambda: False
 
 
