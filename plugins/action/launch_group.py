@@ -26,7 +26,8 @@ LAST_LINES = 25
 MEETING_TIMEOUT_S = 300.0
 PROBE_TIMEOUT_S = 60.0
 SHOW = (
-    "systemctl show --property=ActiveState,Result,MainPID,InvocationID {unit}; "
+    "systemctl show --timestamp=unix --property=ActiveState,Result,MainPID,InvocationID,ExecMainStartTimestamp {unit}; "
+    "stat --format=INPUT=%Y -- {inputs} 2>/dev/null; "
     'pid=$(systemctl show --property=MainPID --value {unit}); [ "$pid" = 0 ] || '
     "tr '\\0' '\\n' < /proc/$pid/environ 2>/dev/null | grep '^MOEFLEET_DIGEST=' || true"
 )
@@ -67,7 +68,7 @@ class ActionModule(ActionBase):
         return str(done["stdout"])
 
     def _unit(self) -> Unit:
-        return unit_from(self._shell(SHOW.format(unit=shlex.quote(self.unit))))
+        return unit_from(self._shell(SHOW.format(unit=shlex.quote(self.unit), inputs=shlex.join(self.inputs))))
 
     def _journal(self, unit: Unit, only: str = "", lines: int = 400) -> list[str]:
         """The unit's log since it was started, cut down to lines that match `only`."""
@@ -96,7 +97,8 @@ class ActionModule(ActionBase):
     def _state(self) -> dict[str, Any]:
         """What this host tells the others before anything is done."""
         unit = self._unit()
-        state: dict[str, Any] = {"runs": unit.runs, "current": unit.digest == self.digest, "answers": True, "why": ""}
+        current = unit.digest == self.digest and not unit.outdated
+        state: dict[str, Any] = {"runs": unit.runs, "current": current, "answers": True, "why": ""}
         if self.board.me == self.head and state["runs"] and state["current"]:
             probe = self._probe()
             state.update(answers=bool(probe["ready"]), why="; ".join(probe["reasons"]))
@@ -246,6 +248,7 @@ class ActionModule(ActionBase):
         refusal = self._cannot_meet(hosts, me)
         if refusal:
             return result | {"failed": True, "msg": refusal}
+        self.inputs = [str(path) for path in arguments.get("inputs", [])]
         self.unit, self.digest, self.service = (
             str(arguments["unit"]),
             str(arguments["digest"]),

@@ -43,6 +43,11 @@ options:
       E(MOEFLEET_DIGEST).
     type: str
     required: true
+  inputs:
+    description: Files that a running unit was started from, such as the engine's lock. One that is newer than the unit means a restart.
+    type: list
+    elements: path
+    default: []
   service:
     description: What M(moefleet.serving.service_probe) needs to ask the head, C(host), C(port), C(model) and
       C(engines).

@@ -33,13 +33,17 @@ INTERESTING = "|".join(pattern.replace(r"\d", "[0-9]") for pattern, _ in STAGES)
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit as systemd has it. `main_pid` is 0 when nothing runs."""
+    """A unit as systemd has it.
+
+    `main_pid` is 0 when nothing runs. `outdated`: a file that it was started from has changed since.
+    """
 
     active: str
     result: str
     main_pid: int
     invocation: str
     digest: str
+    outdated: bool = False
 
     @property
     def runs(self) -> bool:
@@ -48,15 +52,20 @@ class Unit:
 
 
 def unit_from(text: str) -> Unit:
-    """A Unit from `NAME=value` lines of `systemctl show` and of the process's environment."""
+    """A Unit from `NAME=value` lines: of `systemctl show`, of the process's environment, and an `INPUT=` line for each
+    file that the process was started from, with the time of its last change in seconds since the epoch.
+    """
     pairs: Mapping[str, str] = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     pid = pairs.get("MainPID", "0")
+    started = pairs.get("ExecMainStartTimestamp", "").lstrip("@")
+    changes = [int(line[6:]) for line in text.splitlines() if line.startswith("INPUT=") and line[6:].isdigit()]
     return Unit(
         active=pairs.get("ActiveState", "unknown"),
         result=pairs.get("Result", "unknown"),
         main_pid=int(pid) if pid.isdigit() else 0,
         invocation=pairs.get("InvocationID", ""),
         digest=pairs.get("MOEFLEET_DIGEST", ""),
+        outdated=started.isdigit() and any(change > int(started) for change in changes),
     )
 
 
