@@ -118,7 +118,7 @@ class _IniReader:
 
     def _read_variable(self, number: int, line: str) -> None:
         """``key = value`` of a ``:vars`` section."""
-        name, sign, _value = line.partition("=")
+        name, sign, value = line.partition("=")
         if not sign:
             self._refuse(number, f"'{line}' is no key=value")
             return
@@ -127,6 +127,7 @@ class _IniReader:
             place = f"[{self._group}:vars]"
             self._reading.findings.append(duplicate_key(self._where(number), key[1], place, self._assigned[key]))
         self._assigned[key] = number
+        self._reading.see_variable(self._group, key[1], value.strip(), self._where(number))
 
 
 def expand(pattern: str) -> list[str] | None:

@@ -30,6 +30,7 @@ class Reading:
     mentions: list[Mention] = field(default_factory=list)
     groups: dict[str, str] = field(default_factory=dict)  # name -> where first seen
     children: dict[str, set[str]] = field(default_factory=dict)
+    group_variables: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)  # value and where, by name
     findings: list[Finding] = field(default_factory=list)
 
     def see_group(self, name: str, where: str) -> None:
@@ -39,6 +40,10 @@ class Reading:
     def see_child(self, parent: str, child: str) -> None:
         """Note that a group's hosts belong to another, too."""
         self.children.setdefault(parent, set()).add(child)
+
+    def see_variable(self, group: str, name: str, value: str, where: str) -> None:
+        """Note a variable of a group; the last value counts."""
+        self.group_variables.setdefault(group, {})[name] = (value, where)
 
     def descendants(self, group: str) -> set[str]:
         """The groups below a group; the group itself only where it is its own descendant."""

@@ -42,12 +42,12 @@ def scan(sources: Sequence[str], group: str, hosts: Sequence[str]) -> list[Findi
     reading = Reading()
     for path in _files(sources, reading.findings):
         _read_file(path, reading)
-    for path, host in _variable_files(sources):
-        _read_variable_file(path, host, reading)
+    for path, kind, name in _variable_files(sources):
+        _read_variable_file(path, kind, name, reading)
     return (
         reading.findings
         + _loops(reading)
-        + _conflicts(reading.mentions)
+        + _conflicts(reading)
         + _typos(reading.mentions)
         + _check_group(reading, group, hosts)
     )
@@ -68,8 +68,8 @@ def _files(sources: Iterable[str], findings: list[Finding]) -> Iterator[Path]:
             findings.append(error("inventory.unreadable", f"{source}: no such file", "correct the inventory's path"))
 
 
-def _variable_files(sources: Iterable[str]) -> Iterator[tuple[Path, str]]:
-    """Files of ``group_vars`` and ``host_vars`` beside the sources, with the host's name for the latter."""
+def _variable_files(sources: Iterable[str]) -> Iterator[tuple[Path, str, str]]:
+    """Files of ``group_vars`` and ``host_vars`` beside the sources, with the kind and the name they are for."""
     bases = [Path(source) if Path(source).is_dir() else Path(source).parent for source in sources if "," not in source]
     for base in dict.fromkeys(bases):
         for kind in ("group_vars", "host_vars"):
@@ -77,8 +77,12 @@ def _variable_files(sources: Iterable[str]) -> Iterator[tuple[Path, str]]:
                 inner = path.relative_to(base / kind)
                 hidden = any(part.startswith(".") or part.endswith("~") for part in inner.parts)
                 if path.is_file() and not hidden and path.suffix in ("", *_YAML_EXTENSIONS):
-                    host = inner.with_suffix("").parts[0] if len(inner.parts) == 1 else inner.parts[0]
-                    yield path, host if kind == "host_vars" else ""
+                    yield path, kind, inner.parts[0] if len(inner.parts) > 1 else _stem(inner.name)
+
+
+def _stem(name: str) -> str:
+    """A variable file's name without Ansible's extensions; dots of host names stay."""
+    return next((name[: -len(suffix)] for suffix in _YAML_EXTENSIONS if name.endswith(suffix)), name)
 
 
 def _read_text(path: Path, findings: list[Finding]) -> str:
@@ -124,11 +128,15 @@ def _read_file(path: Path, reading: Reading) -> None:
         read_yaml(str(path), root, reading)
 
 
-def _read_variable_file(path: Path, host: str, reading: Reading) -> None:
+def _read_variable_file(path: Path, kind: str, name: str, reading: Reading) -> None:
     text = _read_text(path, reading.findings)
     root = _compose(path, text, reading.findings) if text.strip() else None
-    if host and root is not None:
-        reading.mentions.append(Mention(host, "", str(path), variables_of(root)))
+    variables = variables_of(root)
+    if kind == "host_vars":
+        reading.mentions.append(Mention(name, "", str(path), variables))
+        return
+    for variable, value in variables.items():
+        reading.see_variable(name, variable, value, str(path))
 
 
 def _loops(reading: Reading) -> list[Finding]:
@@ -140,17 +148,26 @@ def _loops(reading: Reading) -> list[Finding]:
     ]
 
 
-def _conflicts(mentions: Sequence[Mention]) -> list[Finding]:
+def _conflicts(reading: Reading) -> list[Finding]:
     """Hosts listed twice in one group, and hosts with two values for a variable that must have one."""
     by_host: dict[str, list[Mention]] = {}
-    for mention in mentions:
+    for mention in reading.mentions:
         by_host.setdefault(mention.host, []).append(mention)
     found: list[Finding] = []
     for host, listed in by_host.items():
         found.extend(_listed_twice(host, listed))
         for name in WATCHED:
-            found.extend(_two_values(host, name, listed))
+            own = [(mention.variables[name], _place(mention)) for mention in listed if name in mention.variables]
+            found.extend(_two_values(host, name, own or _values_of_groups(name, listed, reading)))
     return found
+
+
+def _values_of_groups(name: str, listed: Sequence[Mention], reading: Reading) -> list[tuple[str, str]]:
+    """What the groups that list a host say, but for those whose descendants say it too: overriding a parent is fine."""
+    saying = {mention.group for mention in listed if name in reading.group_variables.get(mention.group, {})}
+    lowest = [group for group in sorted(saying) if not reading.descendants(group) & saying]
+    told = [reading.group_variables[group][name] for group in lowest]
+    return [(value, f"group '{group}' ({where})") for group, (value, where) in zip(lowest, told)]
 
 
 def _listed_twice(host: str, listed: Sequence[Mention]) -> list[Finding]:
@@ -170,15 +187,14 @@ def _listed_twice(host: str, listed: Sequence[Mention]) -> list[Finding]:
     return found
 
 
-def _two_values(host: str, name: str, listed: Sequence[Mention]) -> list[Finding]:
+def _two_values(host: str, name: str, told: Sequence[tuple[str, str]]) -> list[Finding]:
     values: dict[str, list[str]] = {}
-    for mention in listed:
-        if name in mention.variables:
-            values.setdefault(mention.variables[name], []).append(_place(mention))
+    for value, where in told:
+        values.setdefault(value, []).append(where)
     if len(values) < 2:
         return []
-    told = "; ".join(f"{value} in {', '.join(dict.fromkeys(where))}" for value, where in values.items())
-    message = f"{host} has more than one {name}: {told}; Ansible silently keeps one of them"
+    listed = "; ".join(f"{value} in {', '.join(dict.fromkeys(where))}" for value, where in values.items())
+    message = f"{host} has more than one {name}: {listed}; Ansible silently keeps one of them"
     return [error("inventory.conflicting_variable", message, f"give {host} one {name}, in one place")]
 
 

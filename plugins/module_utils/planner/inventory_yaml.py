@@ -65,7 +65,7 @@ def read_yaml(path: str, root: Any, reading: Reading) -> None:
 
 
 def variables_of(root: Any) -> dict[str, str]:
-    """Scalars of a mapping by key, as written."""
+    """Scalars of a mapping by key, as written; none of anything else."""
     if root is None or kind_of(root) != "mapping":
         return {}
     return {key: str(value.value) for key, _node, value in _entries(root) if kind_of(value) == "scalar"}
@@ -165,17 +165,25 @@ class _GroupReader:
         for section, node, value in _entries(group):
             if section not in _GROUP_KEYS:
                 self._refuse_section(self._where(node), name, section)
-            elif _is_null(value):
-                continue
-            elif kind_of(value) != "mapping":
-                self._read_odd_section(self._where(node), name, section, value)
-            elif section == "hosts":
-                self._read_hosts(name, value)
-            elif section == "children":
-                for child, child_node, child_group in _entries(value):
-                    self._reading.see_child(name, child)
-                    children.append((child, child_node, child_group))
+            elif not _is_null(value):
+                children.extend(self._read_section(name, section, node, value))
         return children
+
+    def _read_section(self, group: str, section: str, node: Any, value: Any) -> list[tuple[str, Any, Any]]:
+        """Hosts, children or variables of a group; returns the children."""
+        if kind_of(value) != "mapping":
+            self._read_odd_section(self._where(node), group, section, value)
+        elif section == "hosts":
+            self._read_hosts(group, value)
+        elif section == "vars":
+            for variable, text in variables_of(value).items():
+                self._reading.see_variable(group, variable, text, self._where(node))
+        else:
+            children = list(_entries(value))
+            for child, _node, _group in children:
+                self._reading.see_child(group, child)
+            return children
+        return []
 
     def _refuse_kind(self, where: str, what: str, node: Any, fix: str) -> None:
         message = f"{where}: {what} is {_told(node)}, not a mapping; Ansible warns and loads nothing of it"

@@ -14,6 +14,10 @@ from .request import Cluster
 # token.
 _FP8_SCALE_GROUP = 128
 _ROUTING_BYTES = 64
+# Backends that gather everything everywhere; the others send a token only where its experts are.
+_GATHERING = (None, "allgather_reducescatter", "naive", "pplx")
+# The slowest port that the kernels of the other backends are known to have worked over.
+_PROVEN_GBIT_S = 100
 
 
 def allgather_bytes_per_token(model: Model, precision: str, ranks: int) -> float:
@@ -51,8 +55,13 @@ def weights_tokens_per_s(case: Deployment, memory_bytes_per_s: float) -> float:
 
 
 def check_network(case: Deployment, cluster: Cluster) -> list[Finding]:
-    """Say so when the ports between the hosts, not the devices, bound the service."""
+    """Say so when the ports between the hosts, not the devices, bound the service, or a backend is not known to work
+    over them.
+    """
     ceiling = network_tokens_per_s(case, cluster)
+    backend = case.engine.all2all_backend
+    if backend not in _GATHERING:
+        return _check_backend(backend, ceiling, cluster)
     if ceiling is None or cluster.gpu is None or cluster.gpu.memory_bytes_per_s is None:
         return []
     devices = weights_tokens_per_s(case, cluster.gpu.memory_bytes_per_s)
@@ -67,5 +76,17 @@ def check_network(case: Deployment, cluster: Cluster) -> list[Finding]:
             f" (all-gather, {case.model.moe_layers} layers) through each host's {ports} allow at most {ceiling:,.0f}"
             f" tokens/s in all, prompt and generated together; reading the weights allows {devices:,.0f}",
             "keep expert parallelism inside a host, or use faster or more ports",
+        )
+    ]
+
+
+def _check_backend(backend: str | None, ceiling: float | None, cluster: Cluster) -> list[Finding]:
+    if ceiling is None or cluster.nic_gbit_s is None or cluster.nic_gbit_s >= _PROVEN_GBIT_S:
+        return []
+    return [
+        warning(
+            "network.backend_unproven",
+            f"no report of all2all_backend '{backend}' over {cluster.nic_gbit_s:g} Gb/s ports is known",
+            "set engine.all2all_backend to allgather_reducescatter, or try it before relying on it",
         )
     ]

@@ -208,6 +208,36 @@ def test_two_values_in_inventory_and_host_vars(write: Write, variable: str) -> N
     assert variable in finding.message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[head]\nnode-0\n[serving]\nnode-0\nnode-1\n[head:vars]\nnode_rank=0\n[serving:vars]\nnode_rank=1",
+        "[head]\nnode-0\n[serving]\nnode-0\nnode-1\n[head:vars]\nansible_host = a\n[serving:vars]\nansible_host = b",
+    ],
+)
+def test_two_values_from_two_groups_variables(write: Write, text: str) -> None:
+    [finding] = found(write("hosts.ini", text))
+    assert finding.code == "inventory.conflicting_variable"
+    assert "node-0" in finding.message
+    assert "group 'head'" in finding.message
+    assert "group 'serving'" in finding.message
+
+
+def test_two_values_from_two_groups_files(write: Write) -> None:
+    path = write("hosts.yml", "head: {hosts: {node-0: }, vars: {node_rank: 0}}\nserving: {hosts: {node-0: , node-1: }}")
+    write("group_vars/serving.yml", "node_rank: 1\n")
+    assert codes(path) == ["inventory.conflicting_variable"]
+
+
+def test_a_group_may_override_its_parent_and_a_host_its_groups(write: Write) -> None:
+    text = (
+        "all: {vars: {data_interface: eth0}, children: {serving: {vars: {data_interface: eth1}, children:"
+        " {head: {vars: {data_interface: eth2}, hosts: {node-0: }}},"
+        " hosts: {node-0: , node-1: {data_interface: eth3}}}}}"
+    )
+    assert found(write("hosts.yml", text)) == []
+
+
 def test_two_values_in_two_files_of_a_directory(write: Write) -> None:
     directory = Path(write("10-hosts.ini", "[serving]\nnode-0 node_rank=0\nnode-1 node_rank=1")).parent
     write("20-more.yml", "spare: {hosts: {node-1: {node_rank: 0}}}")

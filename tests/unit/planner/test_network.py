@@ -78,6 +78,20 @@ def test_nothing_is_said_where_the_network_does_not_bind_or_is_unknown(
     assert "network.bound" not in codes(reference(changes))
 
 
+@pytest.mark.parametrize(
+    ("backend", "gbit", "expected"),
+    [
+        ("deepep_low_latency", 25, ["network.backend_unproven"]),
+        ("deepep_low_latency", 400, []),
+        ("allgather_reducescatter", 25, ["network.bound"]),
+    ],
+)
+def test_backends_without_a_report_on_such_ports(
+    reference: Reference, backend: str, gbit: int, expected: list[str]
+) -> None:
+    assert codes(reference({"engine.all2all_backend": backend, "cluster.nic_gbit_s": gbit})) == expected
+
+
 def test_one_host_has_no_fabric(reference: Reference) -> None:
     raw = reference({"cluster.hosts": [{"name": "a", "data_address": "10.0.0.1"}], "parallel": {"data": 8}})
     assert ceilings(raw)[0] is None
