@@ -145,8 +145,8 @@ def read_request(raw: Any, findings: list[Finding]) -> Request:
     top = Section("input", raw, _TOP, findings)
     inventory = _read_inventory(top.get("inventory"), findings)
     cluster = _read_cluster(top.get("cluster"), findings, inventory.group if inventory else None)
-    parallel = _read_parallel(top.get("parallel"), findings)
     model, served = _read_model(top.get("model"), findings)
+    parallel = _read_parallel(top.get("parallel"), findings, model)
     workload = Section("workload", top.get("workload"), _WORKLOAD, findings)
     sessions = workload.required_integer("sessions", 1)
     return Request(
@@ -214,14 +214,17 @@ def _read_cluster(raw: Any, findings: list[Finding], group: str | None) -> Clust
     )
 
 
-def _read_parallel(raw: Any, findings: list[Finding]) -> Parallel | None:
+def _read_parallel(raw: Any, findings: list[Finding], model: Model | None) -> Parallel | None:
+    """Sizes; unless told otherwise experts are spread where the model has some, and balanced where there are redundant
+    ones.
+    """
     section = Section("parallel", raw, _PARALLEL, findings)
     redundant = section.integer("redundant_experts", 0, 0) or 0
     parallel = Parallel(
         tensor=section.integer("tensor", 1, 1) or 1,
         data=section.integer("data", None, 1),
         pipeline=section.integer("pipeline", 1, 1) or 1,
-        expert=section.boolean("expert", True),
+        expert=section.boolean("expert", model is None or model.experts > 0),
         redundant_experts=redundant,
         eplb=section.boolean("eplb", redundant > 0),
     )

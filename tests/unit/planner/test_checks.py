@@ -147,8 +147,10 @@ def test_a_dense_model_has_no_experts_to_divide(reference: Reference) -> None:
         "max_position_embeddings": 131072,
     }
     raw = {"model": dense, "precision": "bf16", "parallel": {"tensor": 8, "data": 4}, "workload.sessions": 8}
-    assert error_codes(reference(raw)) == ["parallel.no_experts"]
-    assert error_codes(reference({**raw, "parallel": {"tensor": 8, "data": 4, "expert": False}})) == []
+    assert error_codes(reference(raw)) == []
+    assert "--enable-expert-parallel" not in make_plan(reference(raw)).serve["node-0"].argv
+    wrong = {**raw, "parallel": {"tensor": 8, "data": 4, "expert": True}}
+    assert error_codes(reference(wrong)) == ["parallel.no_experts"]
 
 
 def test_eplb_needs_another_rank(reference: Reference) -> None:
