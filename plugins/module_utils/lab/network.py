@@ -145,10 +145,12 @@ def _settle(namespace: str, name: str, link: Mapping[str, Any], mtu: int | None,
     if mtu is not None and link.get("mtu") != mtu:
         commands.append([IP, "-n", namespace, "link", "set", name, "mtu", str(mtu)])
     if address is not None:
-        stale = [other for other in addresses(link) if other != address]
-        commands += [[IP, "-n", namespace, "addr", "delete", other, "dev", name] for other in stale]
-        if stale or address not in addresses(link):  # with an interface's first address go all others of its subnet
-            commands.append([IP, "-n", namespace, "addr", "replace", address, "dev", name])
+        if any(
+            other != address for other in addresses(link)
+        ):  # all at once: the first takes others of its subnet with it
+            commands.append([IP, "-n", namespace, "addr", "flush", "dev", name, "scope", "global"])
+        if addresses(link) != [address]:
+            commands.append([IP, "-n", namespace, "addr", "add", address, "dev", name])
     if not is_up(link):
         commands.append([IP, "-n", namespace, "link", "set", name, "up"])
     return commands

@@ -92,7 +92,8 @@ def test_whatever_a_running_host_cannot_change_makes_it_anew(machine: Machine, n
 
 
 def test_the_order_of_its_description_does_not(machine: Machine) -> None:
-    turned = replace(machine, binds=dict(reversed(machine.binds.items())), files=dict(reversed(machine.files.items())))
+    binds, files = (dict(reversed(list(pairs.items()))) for pairs in (machine.binds, machine.files))
+    turned = replace(machine, binds=binds, files=files)
     assert turned.fingerprint() == machine.fingerprint()
 
 

@@ -49,7 +49,7 @@ def test_a_machine_that_has_all_is_fine(need: Need) -> None:
 
 def test_all_that_is_wrong_is_found_at_once(need: Need, monkeypatch: pytest.MonkeyPatch) -> None:
     requirements.PROC_FILESYSTEMS.write_text("nodev\tcgroup2\n", encoding="utf-8")
-    requirements.MOUNTINFO.write_text(LEGACY, encoding="utf-8")
+    (requirements.PROC_FILESYSTEMS.parent / "mountinfo").write_text(LEGACY, encoding="utf-8")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(requirements, "loadable", lambda _: False)
     monkeypatch.setattr(requirements, "missing_packages", lambda: ["mmdebstrap"])
