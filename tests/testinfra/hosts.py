@@ -10,13 +10,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import testinfra
 from testinfra.host import Host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-INVENTORY = REPOSITORY / "molecule" / "shared" / "inventory" / "hosts.yml"
+INVENTORY = f"--inventory={REPOSITORY / 'molecule' / 'shared' / 'inventory' / 'hosts.yml'}"
 LAB = "molecule"
 LAB_DIRECTORY = Path("/var/lib/moefleet/labs") / LAB
 NAMES = ("mol-0", "mol-1")
@@ -62,9 +62,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, **fixed}
 
 
-def start(playbook: Path, *arguments: str, variables: Optional[Mapping[str, Any]] = None) -> subprocess.Popen[str]:
-    """Start a playbook against the scenarios' inventory; `variables` win over everything else."""
-    command = ["ansible-playbook", f"--inventory={INVENTORY}", *arguments, str(playbook)]
+def start(
+    playbook: Path, *arguments: str, inventory: str = INVENTORY, variables: Mapping[str, Any] | None = None
+) -> subprocess.Popen[str]:
+    """Start a playbook against the scenarios' inventory or another; `variables` win over everything else."""
+    command = ["ansible-playbook", inventory, *arguments, str(playbook)]
     if variables:
         command.append(f"--extra-vars={json.dumps(variables)}")
     return subprocess.Popen(
@@ -78,20 +80,26 @@ def finish(run: subprocess.Popen[str]) -> Outcome:
     return Outcome(run.returncode, output, _recap(output))
 
 
-def play(playbook: Path, *arguments: str, variables: Optional[Mapping[str, Any]] = None) -> Outcome:
+def play(
+    playbook: Path, *arguments: str, inventory: str = INVENTORY, variables: Mapping[str, Any] | None = None
+) -> Outcome:
     """Run a playbook to its end, whatever that is."""
-    return finish(start(playbook, *arguments, variables=variables))
+    return finish(start(playbook, *arguments, inventory=inventory, variables=variables))
 
 
-def played(playbook: Path, *arguments: str, variables: Optional[Mapping[str, Any]] = None) -> Outcome:
+def played(
+    playbook: Path, *arguments: str, inventory: str = INVENTORY, variables: Mapping[str, Any] | None = None
+) -> Outcome:
     """Run a playbook that has to succeed."""
-    outcome = play(playbook, *arguments, variables=variables)
+    outcome = play(playbook, *arguments, inventory=inventory, variables=variables)
     assert outcome.status == 0, outcome.output
     return outcome
 
 
-def refused(playbook: Path, *arguments: str, variables: Optional[Mapping[str, Any]] = None) -> str:
+def refused(
+    playbook: Path, *arguments: str, inventory: str = INVENTORY, variables: Mapping[str, Any] | None = None
+) -> str:
     """Run a playbook that has to fail, and return what it said with all whitespace as one blank."""
-    outcome = play(playbook, *arguments, variables=variables)
+    outcome = play(playbook, *arguments, inventory=inventory, variables=variables)
     assert outcome.status != 0, outcome.output
     return " ".join(outcome.output.split())
