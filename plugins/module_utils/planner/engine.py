@@ -72,6 +72,8 @@ _OFFLINE_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 _CPU_ENVIRONMENT = {
     **_OFFLINE_ENVIRONMENT,
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    # A request for log-probabilities compiles a function on first use; without a C++ compiler on the host the rank dies.
+    "TORCHDYNAMO_DISABLE": "1",
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
     "PYTHONFAULTHANDLER": "1",

@@ -219,6 +219,7 @@ def test_cpu_ranks_get_the_labs_environment(reference: Reference) -> None:
         "TRANSFORMERS_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "TORCHDYNAMO_DISABLE": "1",
         "OMP_NUM_THREADS": "2",  # the inventory's word is the last
         "MALLOC_ARENA_MAX": "2",
         "PYTHONFAULTHANDLER": "1",
