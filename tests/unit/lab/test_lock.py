@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from multiprocessing.synchronize import Barrier
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.moefleet.serving.plugins.module_utils.lab import lock as lock_module
 from ansible_collections.moefleet.serving.plugins.module_utils.lab.commands import LabError
 from ansible_collections.moefleet.serving.plugins.module_utils.lab.lock import acquire, refuse_others
+from ansible_collections.moefleet.serving.plugins.module_utils.lab.processes import recorded_pid
 
 RIVALS = 8
 
@@ -54,6 +57,19 @@ def test_a_lock_cut_off_by_a_crash_is_free(tmp_path: Path, owners: list[int]) ->
     assert acquire(tmp_path / "lock", owners[0]) is True
 
 
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes between looking and taking, so that rivals meet there on a fast machine too."""
+
+    def look(path: Path) -> int | None:
+        holder = recorded_pid(path)
+        time.sleep(0.02)
+        return holder
+
+    monkeypatch.setattr(lock_module, "recorded_pid", look)
+
+
+@pytest.mark.usefixtures("slowly")
 def test_of_many_threads_one_gets_it(tmp_path: Path, owners: list[int]) -> None:
     start = threading.Barrier(RIVALS)
     won: list[int] = []
@@ -87,6 +103,7 @@ def compete_and_stay(lock: Path, start: Barrier, end: Barrier) -> None:
     os._exit(0 if won else 3)
 
 
+@pytest.mark.usefixtures("slowly")
 def test_of_many_processes_one_gets_it(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     barriers = context.Barrier(RIVALS), context.Barrier(RIVALS)
