@@ -145,9 +145,7 @@ def _settle(namespace: str, name: str, link: Mapping[str, Any], mtu: int | None,
     if mtu is not None and link.get("mtu") != mtu:
         commands.append([IP, "-n", namespace, "link", "set", name, "mtu", str(mtu)])
     if address is not None:
-        if any(
-            other != address for other in addresses(link)
-        ):  # all at once: the first takes others of its subnet with it
+        if set(addresses(link)) - {address}:  # all at once: an interface's first takes others of its subnet with it
             commands.append([IP, "-n", namespace, "addr", "flush", "dev", name, "scope", "global"])
         if addresses(link) != [address]:
             commands.append([IP, "-n", namespace, "addr", "add", address, "dev", name])

@@ -37,6 +37,7 @@ case "$*" in
     if [ "$pid" != 0 ]; then echo ActiveState=active; echo Result=success
     elif [ -e started ]; then echo ActiveState=failed; echo Result=exit-code
     else echo ActiveState=inactive; echo Result=success; fi
+    stat --format=ExecMainStartTimestamp=@%Y started 2>/dev/null
     echo "MainPID=$pid"; echo "InvocationID=$(cat invocation 2>/dev/null)" ;;
   "stop "*)
     [ "$pid" = 0 ] || kill "$pid"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from typing import Any
@@ -54,6 +55,21 @@ def test_one_older_configuration_restarts_all(group: Group) -> None:
         assert result["reasons"] == ["node-1 runs with an older configuration"]
     after = running(group)
     assert all(after[name] != pid for name, pid in pids.items())
+
+
+@pytest.mark.parametrize(("age_s", "restarts"), [(-60, False), (60, True)])
+def test_one_whose_files_changed_since_its_start_restarts_all(group: Group, age_s: float, restarts: bool) -> None:
+    """The engine's lock may be another one while the configuration is the same."""
+    lock = group.hosts["node-1"].directory / "it's the lock"
+    lock.write_text("", encoding="utf-8")
+    group.arguments["inputs"] = [str(lock), "/no/such/file"]
+    group.launch()
+    pids = running(group)
+    started = (group.hosts["node-1"].directory / "started").stat().st_mtime
+    os.utime(lock, (started + age_s, started + age_s))
+    for result in group.launch().values():
+        assert result["changed"] is restarts
+    assert (running(group) != pids) is restarts
 
 
 def test_a_service_that_never_answers_is_restarted_and_in_the_end_stopped(group: Group) -> None:

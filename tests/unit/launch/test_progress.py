@@ -103,6 +103,16 @@ def test_a_unit_nobody_knows_does_not_run(text: str) -> None:
     assert unit.digest == ""
 
 
+@pytest.mark.parametrize(
+    ("changes", "outdated"),
+    [([], False), ([1700000000], False), ([1600000000, 1700000001], True), (["?"], False)],
+)
+def test_a_unit_older_than_what_it_was_started_from_is_outdated(changes: list[object], outdated: bool) -> None:
+    inputs = "".join(f"INPUT={change}\n" for change in changes)
+    assert progress.unit_from(f"ExecMainStartTimestamp=@1700000000\n{inputs}").outdated is outdated
+    assert progress.unit_from(f"ExecMainStartTimestamp=\n{inputs}").outdated is False, "it never ran"
+
+
 def states(**changed: Any) -> dict[str, dict[str, Any]]:
     fine = {"runs": True, "current": True, "answers": True, "why": ""}
     return {"node-0": dict(fine), "node-1": {**fine, **changed}}
