@@ -44,7 +44,8 @@ options:
     type: str
     required: true
   inputs:
-    description: Files that a running unit was started from, such as the engine's lock. One that is newer than the unit means a restart.
+    description: Files that a running unit was started from, such as the engine's lock. One that is newer than the unit
+      means a restart.
     type: list
     elements: path
     default: []
