@@ -72,7 +72,7 @@ _OFFLINE_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 _CPU_ENVIRONMENT = {
     **_OFFLINE_ENVIRONMENT,
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    # A request for log-probabilities compiles a function on first use; without a C++ compiler on the host the rank dies.
+    # Asked for log-probabilities, a rank compiles a function; without a C++ compiler on the host it dies of that.
     "TORCHDYNAMO_DISABLE": "1",
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
