@@ -46,9 +46,7 @@ def test_a_deleted_port_comes_back_without_a_restart(
 ) -> None:
     first, second = hosts.NAMES
     before = {name: holder(name) for name in hosts.NAMES}
-    data_port = controller.check_output(
-        "ip -j -n %s link show type bridge_slave | grep -o '\"ifname\":\"p0-1\"'", FABRIC
-    )
+    data_port = controller.check_output('ip -j -n %s link show type bridge_slave | grep -o \'"ifname":"p0-1"\'', FABRIC)
     assert "p0-1" in data_port
     controller.check_output("ip -n %s link delete p0-1", FABRIC)
     assert machines[first].run("ping -q -c 1 -W 1 %s", second).rc != 0
