@@ -7,9 +7,8 @@ from typing import cast
 
 import pytest
 import testinfra
-from testinfra.host import Host
-
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
+from testinfra.host import Host
 
 
 @pytest.fixture(scope="session")

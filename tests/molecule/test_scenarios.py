@@ -1,34 +1,44 @@
-"""Every molecule scenario: create, converge, converge again without a change, verify with testinfra, destroy."""
+"""Every molecule scenario: converge, converge again without a change, verify with testinfra; at the end, destroy.
+
+The hosts are the scenario `default`'s. Molecule makes them for the first scenario and each one finds them there; alone,
+`molecule test --scenario-name NAME` makes and destroys them itself.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ..testinfra.hosts import LAB
+from ..testinfra.leftovers import leftovers
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-SCENARIOS = sorted(path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml"))
+# What the other scenarios stand on comes first.
+SCENARIOS = sorted(
+    (path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")),
+    key=lambda name: (name != "default", name),
+)
 ROLES = {path.name for path in REPOSITORY.glob("roles/*") if path.is_dir()}
-# These run on the controller, or are the lab itself: tests/integration drives them.
-WITHOUT_SCENARIO = {"lab_hosts", "plan", "preflight", "verify"}
+# The role behind the scenario `default`, and the one that tests/integration drives on the whole lab.
+ELSEWHERE = {"lab_hosts", "verify"}
 TIME_LIMIT_S = 1200
 
 
-def test_every_role_that_changes_a_host_has_a_scenario() -> None:
-    assert set(SCENARIOS) >= ROLES - WITHOUT_SCENARIO
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_scenario(scenario: str) -> None:
+def molecule(*arguments: str) -> None:
+    """Run molecule, which has to succeed."""
     programs = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])}
-    # Molecule writes a configuration of its own from the scenario's; the clone's must not replace it.
-    environment.pop("ANSIBLE_CONFIG", None)
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
+        "NO_COLOR": "1",
+    }
     done = subprocess.run(
-        ["molecule", "--no-color", "test", "--scenario-name", scenario],
+        ["molecule", *arguments],
         cwd=REPOSITORY,
         env=environment,
         stdout=subprocess.PIPE,
@@ -38,3 +48,29 @@ def test_scenario(scenario: str) -> None:
         timeout=TIME_LIMIT_S,
     )
     assert done.returncode == 0, done.stdout[-20000:]
+
+
+@pytest.fixture(scope="module")
+def _hosts() -> Iterator[None]:
+    """No hosts of an earlier run before, none of this one after."""
+    molecule("destroy", "--scenario-name", "default")
+    yield
+    if leftovers(LAB):
+        molecule("destroy", "--scenario-name", "default")
+
+
+def test_every_role_has_a_scenario() -> None:
+    assert set(SCENARIOS) >= (ROLES - ELSEWHERE) | {"default"}
+
+
+@pytest.mark.usefixtures("_hosts")
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(scenario: str) -> None:
+    molecule("test", "--scenario-name", scenario, "--destroy=never")
+
+
+@pytest.mark.usefixtures("_hosts")
+def test_destroying_leaves_nothing() -> None:
+    assert leftovers(LAB)
+    molecule("destroy", "--scenario-name", "default")
+    assert not leftovers(LAB)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from testinfra.host import Host
-
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
+from testinfra.host import Host
 
 PLANNED = {
     "NCCL_SOCKET_IFNAME": "=eth1",
@@ -33,7 +32,7 @@ def test_only_root_changes_it(host: Host) -> None:
     assert (file.user, file.group, file.mode) == ("root", "root", 0o644)
 
 
-def test_drift_is_foretold_and_mended(converge: Path, machines: dict[str, Host]) -> None:
+def test_a_variable_that_is_not_planned_is_foretold_and_taken_out(converge: Path, machines: dict[str, Host]) -> None:
     first, second = hosts.NAMES
     machines[first].check_output(f"echo NCCL_IB_DISABLE=1 >> {FILE}")
 
@@ -45,13 +44,6 @@ def test_drift_is_foretold_and_mended(converge: Path, machines: dict[str, Host])
     mended = hosts.played(converge)
     assert (mended.changed(first), mended.changed(second)) == (1, 0)
     assert seen_by_a_unit(machines[first]) == PLANNED
-
-
-def test_a_variable_that_is_not_planned_any_more_goes(converge: Path, machines: dict[str, Host]) -> None:
-    hosts.played(converge, variables={"nccl_environment": {"GLOO_SOCKET_IFNAME": "eth2"}})
-    assert seen_by_a_unit(machines["mol-0"]) == {"GLOO_SOCKET_IFNAME": "eth2"}
-    hosts.played(converge)
-    assert seen_by_a_unit(machines["mol-0"]) == PLANNED
 
 
 def test_an_empty_value_is_refused_by_name_and_nothing_is_written(converge: Path, machines: dict[str, Host]) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from testinfra.host import Host
-
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
+from testinfra.host import Host
 
 AFTER = "/root/after_preflight"
 

@@ -1,4 +1,4 @@
-"""An environment holds what its lock says; what doesn't match is refused; what changed is made anew."""
+"""An environment holds what its lock says and nothing else; what doesn't match is refused; what changed is made anew."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from testinfra.host import Host
-
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
+from testinfra.host import Host
 
 PATH = "/opt/moefleet/small"
 FILES = Path(__file__).resolve().parents[1] / "files"
@@ -39,8 +38,9 @@ def tampered() -> Iterator[Path]:
 
 def test_it_holds_what_the_lock_says(host: Host) -> None:
     assert version(host, "packaging") == "24.2"
-    program = 'import packaging.version as v; print(v.Version("1.10"))'
-    assert host.check_output(f"{PATH}/bin/python -c '{program}'") == "1.10"
+    assert (
+        host.check_output(f"{PATH}/bin/python -c 'import packaging.version as v; print(v.Version(\"1.10\"))'") == "1.10"
+    )
 
 
 def test_bytecode_is_there_for_users_who_may_not_write(host: Host) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from testinfra.host import Host
-
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
+from testinfra.host import Host
 
 UNIT = "moefleet-vllm.service"
 HEAD, FOLLOWER = hosts.NAMES
