@@ -7,8 +7,9 @@ from typing import cast
 
 import pytest
 import testinfra
-from ansible_collections.moefleet.serving.tests.testinfra import hosts
 from testinfra.host import Host
+
+from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 
 @pytest.fixture(scope="session")

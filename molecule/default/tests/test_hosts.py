@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from testinfra.host import Host
+
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
 from ansible_collections.moefleet.serving.tests.testinfra.leftovers import leftovers
-from testinfra.host import Host
 
 # Interface → network part of its address, MTU in bytes.
 PORTS = {"eth0": ("10.0.2.", 1500), "eth1": ("192.168.2.", 4200), "eth2": ("172.16.2.", 1500)}

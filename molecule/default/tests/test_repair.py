@@ -8,8 +8,9 @@ import signal
 import time
 from pathlib import Path
 
-from ansible_collections.moefleet.serving.tests.testinfra import hosts
 from testinfra.host import Host
+
+from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 FABRIC = f"moefleet-{hosts.LAB}-fabric"
 HELD_WITHIN_S = 120.0

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.moefleet.serving.tests.testinfra import hosts
 from testinfra.host import Host
+
+from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 MODEL = "/var/lib/moefleet/models/made-up"
 SHARD = f"{MODEL}/model-00002-of-00002.safetensors"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.moefleet.serving.tests.testinfra import hosts
 from testinfra.host import Host
+
+from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 PLANNED = {
     "NCCL_SOCKET_IFNAME": "=eth1",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 INVENTORIES = Path(__file__).resolve().parents[1] / "inventories"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.moefleet.serving.tests.testinfra import hosts
 from testinfra.host import Host
+
+from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 AFTER = "/root/after_preflight"
 

@@ -1,4 +1,4 @@
-"""An environment holds what its lock says and nothing else; what doesn't match is refused; what changed is made anew."""
+"""An environment holds what its lock says and no more; what does not match is refused; what changed is made anew."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.moefleet.serving.tests.testinfra import hosts
 from testinfra.host import Host
+
+from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 PATH = "/opt/moefleet/small"
 FILES = Path(__file__).resolve().parents[1] / "files"

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.moefleet.serving.tests.testinfra import hosts
 from testinfra.host import Host
+
+from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 UNIT = "moefleet-vllm.service"
 HEAD, FOLLOWER = hosts.NAMES
