@@ -16,7 +16,7 @@ import testinfra
 from testinfra.host import Host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-INVENTORY = f"--inventory={REPOSITORY / 'molecule' / 'shared' / 'inventory' / 'hosts.yml'}"
+INVENTORY = f"--inventory={REPOSITORY / 'molecule' / 'base' / 'inventory' / 'hosts.yml'}"
 LAB = "molecule"
 LAB_DIRECTORY = Path("/var/lib/moefleet/labs") / LAB
 NAMES = ("mol-0", "mol-1")
