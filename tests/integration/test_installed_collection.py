@@ -19,6 +19,7 @@ SHIPPED = {
     "FILES.json",
     "MANIFEST.json",
     "README.md",
+    "README.zh-CN.md",
     "changelogs",
     "docs",
     "inventory",
