@@ -9,9 +9,9 @@ import pytest
 from .playbooks import LAB, Outcome, play
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab() -> Iterator[Outcome]:
-    """The first site.yml of the session. Tests that disturb the lab put it right again before they end."""
+    """The first site.yml. Tests that disturb the lab put it right again before they end."""
     there_before = (LAB / "ssh_config").exists()
     outcome = play("site.yml")
     assert outcome.rc == 0, outcome.explain()
