@@ -14,33 +14,10 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.moefleet.serving.plugins.modules import serving_plan
+from ansible_collections.moefleet.serving.tests.unit.planner.conftest import REFERENCE as REQUEST
 
 ROOT = Path(__file__).resolve().parents[3]
 INVENTORIES = ROOT / "tests" / "data" / "inventories"
-REQUEST: dict[str, Any] = {
-    "cluster": {
-        "hosts": [
-            {"name": f"node-{index}", "data_address": f"192.168.1.{10 + index}", "data_interface": "eth1"}
-            for index in range(4)
-        ],
-        "gpus_per_host": 8,
-        "gpu": "H20-96G",
-        "nic_gbit_s": 25,
-        "nics_per_host": 1,
-    },
-    "model": "deepseek-v3",
-    "precision": "fp8",
-    "parallel": {"tensor": 1, "data": 32, "pipeline": 1, "expert": True, "redundant_experts": 32},
-    "engine": {
-        "name": "vllm",
-        "version": "0.19.1",
-        "gpu_memory_utilization": 0.9,
-        "kv_cache_dtype": "auto",
-        "max_model_len": 32768,
-    },
-    "workload": {"sessions": 200},
-}
-
 Module = Callable[..., dict[str, Any]]
 
 
