@@ -12,7 +12,8 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding, errors
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.layout import place
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plainly import plain_data
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import Parallel, read_hosts
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import Parallel
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_hosts
 
 
 def rank_layout(

@@ -161,7 +161,21 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.report import summary
 
-_INPUTS = ("cluster", "model", "model_path", "precision", "parallel", "engine", "workload", "inventory")
+_INPUTS = (
+    "cluster",
+    "model",
+    "model_path",
+    "precision",
+    "parallel",
+    "engine",
+    "workload",
+    "inventory",
+    "objectives",
+    "search",
+    "stack",
+    "claims",
+    "commands",
+)
 
 
 def main() -> None:
@@ -176,6 +190,11 @@ def main() -> None:
             "engine": {"type": "dict", "required": True},
             "workload": {"type": "dict", "required": True},
             "inventory": {"type": "dict"},
+            "objectives": {"type": "list", "elements": "dict"},
+            "search": {"type": "dict"},
+            "stack": {"type": "dict"},
+            "claims": {"type": "raw"},
+            "commands": {"type": "dict"},
             "dest": {"type": "path"},
         },
         supports_check_mode=True,

@@ -7,10 +7,24 @@ by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Callable
 
 from .findings import PlannerError
-from .model import DENSE_LAYER, FP32, MOE_LAYER, REPLICATED, TENSOR, Component, KvCache, Model, matrix, plain
+from .model import (
+    DENSE_LAYER,
+    FP32,
+    MOE_LAYER,
+    REPLICATED,
+    TENSOR,
+    AttentionCost,
+    Component,
+    KvCache,
+    Model,
+    Routing,
+    matrix,
+    plain,
+)
 
 Config = Mapping[str, Any]
 
@@ -109,8 +123,8 @@ def _mlp(name: str, hidden: int, width: int, sharding: str = TENSOR) -> Componen
     return matrix(name, width, hidden, sharding, count=3)
 
 
-def _mla(reader: _Reader, hidden: int, heads: int) -> tuple[tuple[Component, ...], int, int]:
-    """Multi-head latent attention: its components, the latent's width, and the parameters of the absorbed copy."""
+def _mla(reader: _Reader, hidden: int, heads: int) -> tuple[tuple[Component, ...], int, int, AttentionCost]:
+    """Multi-head latent attention: its components, the latent's width, the absorbed copy's parameters, its FLOPs."""
     latent = reader.integer("kv_lora_rank")
     rope = reader.integer("qk_rope_head_dim")
     nope = reader.integer("qk_nope_head_dim")
@@ -132,11 +146,19 @@ def _mla(reader: _Reader, hidden: int, heads: int) -> tuple[tuple[Component, ...
         matrix("o_proj", hidden, heads * value, TENSOR),
         plain("layer_norms", 2 * hidden),
     )
-    return components, latent + rope, heads * latent * (nope + value)
+    cost = AttentionCost(
+        decode_per_context_token=2 * heads * (2 * latent + rope),
+        prefill_per_pair=2 * heads * (nope + rope + value),
+    )
+    return components, latent + rope, heads * latent * (nope + value), cost
 
 
-def _indexer(reader: _Reader, hidden: int) -> tuple[tuple[Component, ...], int]:
-    """DeepSeek-V3.2's sparse-attention indexer, whole on every rank, and the bytes it caches per token and layer."""
+def _indexer(
+    reader: _Reader, hidden: int, dense: AttentionCost, layers: int
+) -> tuple[tuple[Component, ...], int, AttentionCost]:
+    """DeepSeek-V3.2's sparse-attention indexer, whole on every rank, the bytes it caches per token and layer, and what
+    attention costs with it: the indexer looks at every token, attention at the ``index_topk`` best.
+    """
     heads = reader.integer("index_n_heads")
     width = reader.integer("index_head_dim")
     components = (
@@ -145,7 +167,10 @@ def _indexer(reader: _Reader, hidden: int) -> tuple[tuple[Component, ...], int]:
         plain("indexer_k_norm", 2 * width),
         plain("indexer_weights_proj", heads * hidden),
     )
-    return components, width + INDEXER_SCALE_BYTES
+    cost = replace(
+        dense, index_per_context_token=2 * heads * width, reach=reader.integer("index_topk", 2048), reach_layers=layers
+    )
+    return components, width + INDEXER_SCALE_BYTES, cost
 
 
 def _deepseek(reader: _Reader, kind: str, name: str, repository: str | None) -> Model:
@@ -157,10 +182,10 @@ def _deepseek(reader: _Reader, kind: str, name: str, repository: str | None) -> 
     every = reader.integer("moe_layer_freq", 1)
     experts = reader.integer("n_routed_experts")
     width = reader.integer("moe_intermediate_size")
-    attention, latent, copy = _mla(reader, hidden, heads)
+    attention, latent, copy, cost = _mla(reader, hidden, heads)
     fixed = 0
     if kind == "deepseek_v32":
-        indexer, fixed = _indexer(reader, hidden)
+        indexer, fixed, cost = _indexer(reader, hidden, cost, count)
         attention += indexer
     moe_ffn: tuple[Component, ...] = (plain("router_gate", experts * hidden),)
     if kind != "deepseek_v2" and reader.text("topk_method") in ("", "noaux_tc"):
@@ -188,13 +213,17 @@ def _deepseek(reader: _Reader, kind: str, name: str, repository: str | None) -> 
         kv=KvCache(width=latent, heads=1, latent=True, fixed_bytes=fixed),
         mla_copy_parameters=copy,
         tied_embeddings=reader.flag("tie_word_embeddings"),
+        attention_cost=cost,
+        routing=Routing(
+            reader.integer("num_experts_per_tok"), reader.integer("n_group", 1), reader.integer("topk_group", 1)
+        ),
     )
 
 
 def _gqa(
     reader: _Reader, hidden: int, heads: int, bias: bool, head_norm: bool
-) -> tuple[tuple[Component, ...], KvCache]:
-    """Grouped-query attention and its cache."""
+) -> tuple[tuple[Component, ...], KvCache, AttentionCost]:
+    """Grouped-query attention, its cache and its FLOPs."""
     groups = reader.integer("num_key_value_heads", heads)
     width = reader.integer("head_dim", hidden // heads)
     components: tuple[Component, ...] = (
@@ -206,7 +235,8 @@ def _gqa(
         components += (plain("qkv_bias", (heads + 2 * groups) * width, TENSOR),)
     if head_norm:
         components += (plain("qk_norm", 2 * width),)
-    return components, KvCache(width=2 * width, heads=groups, latent=False)
+    each = 2 * heads * 2 * width
+    return components, KvCache(width=2 * width, heads=groups, latent=False), AttentionCost(each, each)
 
 
 def _grouped_query(reader: _Reader, kind: str, name: str, repository: str | None) -> Model:
@@ -215,7 +245,7 @@ def _grouped_query(reader: _Reader, kind: str, name: str, repository: str | None
     heads = reader.integer("num_attention_heads")
     count = reader.integer("num_hidden_layers")
     bias = kind == "qwen2" or reader.flag("attention_bias")
-    attention, kv = _gqa(reader, hidden, heads, bias, head_norm=kind.startswith("qwen3"))
+    attention, kv, cost = _gqa(reader, hidden, heads, bias, head_norm=kind.startswith("qwen3"))
     experts, per_token = 0, 0
     expert: Component | None = None
     moe_ffn: tuple[Component, ...] = ()
@@ -246,6 +276,8 @@ def _grouped_query(reader: _Reader, kind: str, name: str, repository: str | None
         kv=kv,
         mla_copy_parameters=0,
         tied_embeddings=reader.flag("tie_word_embeddings"),
+        attention_cost=cost,
+        routing=Routing(per_token),
     )
 
 

@@ -33,6 +33,8 @@ _DEEPSEEK_V3: dict[str, Any] = {
     "n_routed_experts": 256,
     "n_shared_experts": 1,
     "num_experts_per_tok": 8,
+    "n_group": 8,
+    "topk_group": 4,
     "topk_method": "noaux_tc",
     "q_lora_rank": 1536,
     "kv_lora_rank": 512,
@@ -44,7 +46,7 @@ _DEEPSEEK_V3: dict[str, Any] = {
     "quantization_config": _FP8,
 }
 
-_DEEPSEEK_V32 = dict(_DEEPSEEK_V3, model_type="deepseek_v32", index_n_heads=64, index_head_dim=128)
+_DEEPSEEK_V32 = dict(_DEEPSEEK_V3, model_type="deepseek_v32", index_n_heads=64, index_head_dim=128, index_topk=2048)
 
 _DEEPSEEK_V2: dict[str, Any] = {
     "model_type": "deepseek_v2",
@@ -57,6 +59,8 @@ _DEEPSEEK_V2: dict[str, Any] = {
     "n_routed_experts": 160,
     "n_shared_experts": 2,
     "num_experts_per_tok": 6,
+    "n_group": 8,
+    "topk_group": 3,
     "q_lora_rank": 1536,
     "kv_lora_rank": 512,
     "qk_nope_head_dim": 128,
@@ -74,6 +78,8 @@ _DEEPSEEK_V2_LITE = dict(
     num_hidden_layers=27,
     num_attention_heads=16,
     n_routed_experts=64,
+    n_group=1,
+    topk_group=1,
     q_lora_rank=None,
 )
 
@@ -83,6 +89,8 @@ _KIMI_K2 = dict(
     first_k_dense_replace=1,
     num_attention_heads=64,
     n_routed_experts=384,
+    n_group=1,
+    topk_group=1,
     vocab_size=163840,
     max_position_embeddings=131072,
 )

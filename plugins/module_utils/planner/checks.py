@@ -23,7 +23,7 @@ from .engine_flags import (
 from .fields import closest, suggestion
 from .findings import Finding, error, warning
 from .model import Model
-from .request import Engine, Host, Parallel
+from .request import LAUNCHABLE, Engine, Host, Parallel
 
 # How like a known flag another must be to be taken for a slip of the pen; real flags of three releases are all further
 # apart.
@@ -224,6 +224,10 @@ def _check_eplb_setting(name: str, engine: Engine) -> list[Finding]:
 def check_engine(engine: Engine, hosts: int, model: Model | None) -> list[Finding]:
     """Values the engine's version takes, and lengths the model can hold."""
     found: list[Finding] = []
+    if engine.name not in LAUNCHABLE:
+        message = f"{engine.name} is sized like vLLM, but has no command lines here"
+        found.append(warning("engine.only_sized", message, f"use {' or '.join(LAUNCHABLE)} to launch"))
+        return found + (_check_length(engine, model) if model is not None else [])
     if hosts > 1 and engine.version < MULTI_NODE_SINCE:
         found.append(
             error(

@@ -7,19 +7,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .model import Model, pipeline_stages
-from .request import Engine, Parallel
+from .request import Engine, Parallel, Workload
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """``data`` is the number of data parallel ranks; ``sessions`` sequences are served at once in all."""
+    """``data`` is the number of data parallel ranks; ``workload.sessions`` sequences are served at once in all."""
 
     model: Model
     precision: str
     parallel: Parallel
     data: int
     engine: Engine
-    sessions: int
+    workload: Workload
 
     @property
     def expert_parallel_size(self) -> int:
@@ -34,7 +34,7 @@ class Deployment:
     @property
     def sessions_on_fullest_rank(self) -> int:
         """Sequences are whole: 200 over 32 ranks put 7 on some."""
-        return -(-self.sessions // self.data)
+        return -(-self.workload.sessions // self.data)
 
     @property
     def experts_on_fullest_rank(self) -> int:

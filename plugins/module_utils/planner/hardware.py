@@ -25,10 +25,10 @@ class Gpu:
 
     name: str
     memory_bytes: int
-    memory_bytes_per_s: float | None = None
+    memory_bandwidth_bytes_s: float | None = None
     bf16_flops: float | None = None
     fp8_flops: float | None = None
-    nvlink_bytes_per_s: float | None = None
+    nvlink_bytes_s: float | None = None
 
 
 def _gpu(name: str, *, gib: float, hbm: float, bf16: float, fp8: float, nvlink: float) -> Gpu:
@@ -47,20 +47,20 @@ GPUS: dict[str, Gpu] = {
     )
 }
 
-_FIELDS = ("name", "memory_bytes", "memory_bytes_per_s", "bf16_flops", "fp8_flops", "nvlink_bytes_per_s")
+_FIELDS = ("name", "memory_bytes", "memory_bandwidth_bytes_s", "bf16_flops", "fp8_flops", "nvlink_bytes_s")
 
 
-def find_gpu(given: Any, findings: list[Finding]) -> Gpu | None:
+def find_gpu(given: Any, findings: list[Finding], where: str = "cluster.gpu") -> Gpu | None:
     """The accelerator meant by a catalogue name or described by a mapping with ``memory_bytes``; ``None`` if wrong."""
     if isinstance(given, Mapping):
-        section = Section("cluster.gpu", given, _FIELDS, findings)
+        section = Section(where, given, _FIELDS, findings)
         gpu = Gpu(
             name=section.text("name", None) or "custom",
             memory_bytes=section.required_integer("memory_bytes", 1),
-            memory_bytes_per_s=section.number("memory_bytes_per_s", None, 0),
+            memory_bandwidth_bytes_s=section.number("memory_bandwidth_bytes_s", None, 0),
             bf16_flops=section.number("bf16_flops", None, 0),
             fp8_flops=section.number("fp8_flops", None, 0),
-            nvlink_bytes_per_s=section.number("nvlink_bytes_per_s", None, 0),
+            nvlink_bytes_s=section.number("nvlink_bytes_s", None, 0),
         )
         return gpu if section.sound else None
     by_name = {name.lower(): gpu for name, gpu in GPUS.items()}
@@ -69,14 +69,14 @@ def find_gpu(given: Any, findings: list[Finding]) -> Gpu | None:
     if isinstance(given, str) and given:
         problem = PlannerError(
             "hardware.unknown_gpu",
-            "cluster.gpu",
+            where,
             f"'{given}' is not in the catalogue",
             suggestion(given, GPUS) + "; or give a mapping with memory_bytes",
         )
     else:
         problem = PlannerError(
             "hardware.unknown_gpu",
-            "cluster.gpu",
+            where,
             f"is {describe(given)}",
             "name one of " + ", ".join(GPUS) + " or give a mapping with memory_bytes",
         )

@@ -76,6 +76,35 @@ class KvCache:
 
 
 @dataclass(frozen=True)
+class AttentionCost:
+    """FLOPs of one layer's attention beside its projections, which are ``2 x`` parameters a token like any matrix.
+
+    ``decode_per_context_token`` of a generated token for every token of its context (MLA in its absorbed form),
+    ``prefill_per_pair`` of a prompt's every pair of query and key, ``index_per_context_token`` of a sparse-attention
+    indexer for every token of the context. ``reach`` is the most context tokens a query attends to in the
+    ``reach_layers`` layers that have such a limit.
+    """
+
+    decode_per_context_token: int
+    prefill_per_pair: int
+    index_per_context_token: int = 0
+    reach: int | None = None
+    reach_layers: int = 0
+
+
+@dataclass(frozen=True)
+class Routing:
+    """How a token's experts are chosen: ``per_token`` of them, from ``groups_per_token`` of ``groups`` groups.
+
+    Without groups both are 1. Groups are consecutive runs of experts.
+    """
+
+    per_token: int
+    groups: int = 1
+    groups_per_token: int = 1
+
+
+@dataclass(frozen=True)
 class Model:
     """A model's shape. A layer is ``attention`` with ``dense_ffn``, or with ``moe_ffn`` and the routed experts.
 
@@ -101,6 +130,8 @@ class Model:
     kv: KvCache
     mla_copy_parameters: int  # per layer: the absorbed W_UK and W_UV that vLLM >= 0.8 keeps in BF16 beside kv_b_proj
     tied_embeddings: bool = False
+    attention_cost: AttentionCost = AttentionCost(0, 0)
+    routing: Routing = Routing(0)
 
     @property
     def moe_layers(self) -> int:

@@ -45,13 +45,13 @@ def network_tokens_per_s(case: Deployment, cluster: Cluster) -> float | None:
     return bytes_per_s / allgather_bytes_per_token(case.model, case.precision, case.expert_parallel_size)
 
 
-def weights_tokens_per_s(case: Deployment, memory_bytes_per_s: float) -> float:
+def weights_tokens_per_s(case: Deployment, memory_bandwidth_bytes_s: float) -> float:
     """The ceiling the devices' memory sets on generated tokens/s.
 
     Every step reads a rank's weights once and gives each session one token; with 200 sessions nearly every expert is
     touched.
     """
-    return case.sessions * memory_bytes_per_s / weights_of_stage(case, 0).total
+    return case.workload.sessions * memory_bandwidth_bytes_s / weights_of_stage(case, 0).total
 
 
 def check_network(case: Deployment, cluster: Cluster) -> list[Finding]:
@@ -62,9 +62,9 @@ def check_network(case: Deployment, cluster: Cluster) -> list[Finding]:
     backend = case.engine.all2all_backend
     if backend not in _GATHERING:
         return _check_backend(backend, ceiling, cluster)
-    if ceiling is None or cluster.gpu is None or cluster.gpu.memory_bytes_per_s is None:
+    if ceiling is None or cluster.gpu is None or cluster.gpu.memory_bandwidth_bytes_s is None:
         return []
-    devices = weights_tokens_per_s(case, cluster.gpu.memory_bytes_per_s)
+    devices = weights_tokens_per_s(case, cluster.gpu.memory_bandwidth_bytes_s)
     if ceiling >= devices:
         return []
     each = allgather_bytes_per_token(case.model, case.precision, case.expert_parallel_size)

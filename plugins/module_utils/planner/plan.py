@@ -16,7 +16,8 @@ from .inventory_sources import scan
 from .layout import Layout, place
 from .memory import Memory, budget, check_memory
 from .network import check_network
-from .request import Host, Request, read_request
+from .request import LAUNCHABLE, Host, Request
+from .request_reading import read_request
 
 # What a wrong number of hosts does not explain away: ranks and names are each host's own.
 _OWN_TO_HOSTS = ("layout.node_rank", "layout.duplicate_host")
@@ -131,7 +132,7 @@ def deployment(request: Request, data: int, findings: list[Finding]) -> Deployme
     sense.
     """
     model, precision, parallel, engine = request.model, request.precision, request.parallel, request.engine
-    if model is None or precision is None or parallel is None or engine is None or request.sessions is None:
+    if model is None or precision is None or parallel is None or engine is None or request.workload is None:
         return None
     if parallel.pipeline > len(model.layers):
         findings.append(
@@ -142,7 +143,7 @@ def deployment(request: Request, data: int, findings: list[Finding]) -> Deployme
             )
         )
         return None
-    return Deployment(model, precision, parallel, data, engine, request.sessions)
+    return Deployment(model, precision, parallel, data, engine, request.workload)
 
 
 def _host(request: Request, name: str) -> Host:
@@ -158,7 +159,7 @@ def _layout(request: Request, findings: list[Finding]) -> Layout | None:
 
 def _serve(case: Deployment, layout: Layout, request: Request, findings: list[Finding]) -> dict[str, Serve]:
     """One command line a host; empty where the version lacks a flag that is needed."""
-    if request.model_path is None:
+    if request.model_path is None or case.engine.name not in LAUNCHABLE:
         return {}
     launch = Launch(case, layout, _host(request, layout.head.name), request.model_path)
     try:

@@ -13,7 +13,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.planner.checks im
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine_flags import ALL2ALL_BACKENDS, FLAGS
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import read_request
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request
 
 Reference = Callable[..., dict[str, Any]]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import PlannerError
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.memory import Memory, weights_of_stage
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import deployment, make_memory, make_plan
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import read_request
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request
 
 GIB = 1 << 30
 Reference = Callable[..., dict[str, Any]]

@@ -14,7 +14,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.planner.network i
     weights_tokens_per_s,
 )
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import deployment, make_plan
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import read_request
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request
 
 Reference = Callable[..., dict[str, Any]]
 
@@ -28,9 +28,9 @@ def ceilings(raw: dict[str, Any]) -> tuple[float | None, float]:
     case = deployment(request, 32, [])
     assert case is not None
     assert request.cluster.gpu is not None
-    assert request.cluster.gpu.memory_bytes_per_s is not None
+    assert request.cluster.gpu.memory_bandwidth_bytes_s is not None
     return network_tokens_per_s(case, request.cluster), weights_tokens_per_s(
-        case, request.cluster.gpu.memory_bytes_per_s
+        case, request.cluster.gpu.memory_bandwidth_bytes_s
     )
 
 

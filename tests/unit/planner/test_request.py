@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import read_request
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request
 
 Reference = Callable[..., dict[str, Any]]
 
@@ -84,7 +84,7 @@ def test_a_misspelt_host_key_is_refused(reference: Reference) -> None:
         ({"cluster": 3}, "input.not_a_mapping"),
         ({"model": "gpt-5"}, "model.unknown"),
         ({"precision": "int3"}, "model.unknown_precision"),
-        ({"engine.name": "sglang"}, "engine.unknown"),
+        ({"engine.name": "tgi"}, "engine.unknown"),
         ({"engine.platform": "tpu"}, "engine.unknown_platform"),
         ({"engine.version": "latest"}, "engine.no_version"),
         ({"engine.version": ...}, "engine.no_version"),
