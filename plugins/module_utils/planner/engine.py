@@ -11,7 +11,7 @@ from typing import Any
 
 from . import addresses
 from .deployment import Deployment
-from .engine_flags import ENVIRONMENT, EPLB_SETTINGS, FLAGS
+from .engine_flags import ENVIRONMENT, EPLB_SETTINGS, FLAGS, MTP_METHOD_SINCE
 from .findings import PlannerError
 from .layout import HEAD, HostLayout, Layout
 from .request import Engine, Host
@@ -33,6 +33,7 @@ OWNED = frozenset(
         "--max-model-len",
         "--tensor-parallel-size",
         "--pipeline-parallel-size",
+        "--decode-context-parallel-size",
         "--data-parallel-size",
         "--data-parallel-size-local",
         "--data-parallel-start-rank",
@@ -55,6 +56,7 @@ OWNED = frozenset(
         "--max-num-seqs",
         "--max-num-batched-tokens",
         "--gpu-memory-utilization",
+        "--device-memory-utilization",
         "--kv-cache-dtype",
         "--kv-cache-memory-bytes",
         "--nnodes",
@@ -117,7 +119,7 @@ class CommandLine:
 
     def add_given(self, name: str, value: Any) -> None:
         """Append an argument of ``engine.arguments``: true is the bare flag, false its ``--no-`` form, null nothing."""
-        flag = name if name.startswith("--") else "--" + name.replace("_", "-")
+        flag = flag_of(name)
         if value is None:
             return
         if value is True:
@@ -173,6 +175,7 @@ class Launch:
         self._add_parallel(line, place)
         self._add_eplb(line)
         self._add_sizes(line)
+        self._add_execution(line)
         for name in sorted(engine.arguments):
             line.add_given(name, engine.arguments[name])
         return Serve(line.argv, environment(engine, host, self.model_path))
@@ -193,6 +196,8 @@ class Launch:
         line.add("--tensor-parallel-size", parallel.tensor)
         if parallel.pipeline > 1:
             line.add("--pipeline-parallel-size", parallel.pipeline)
+        if parallel.decode_context > 1:
+            line.add("--decode-context-parallel-size", parallel.decode_context)
         if self.layout.data_parallel_size > 1:
             line.add("--data-parallel-size", self.layout.data_parallel_size)
             line.add("--data-parallel-size-local", place.local_ranks)
@@ -240,6 +245,25 @@ class Launch:
         line.add("--kv-cache-dtype", engine.kv_cache_dtype)
         if engine.kv_cache_memory_bytes is not None:
             line.add("--kv-cache-memory-bytes", engine.kv_cache_memory_bytes)
+
+    def _add_execution(self, line: CommandLine) -> None:
+        """Drafted tokens and CUDA graphs; ``engine.arguments`` may still say the same of the latter."""
+        engine = self.case.engine
+        if engine.speculative_tokens:
+            line.add("--speculative-config", speculation(engine))
+        if engine.enforce_eager and "--enforce-eager" not in {flag_of(name) for name in engine.arguments}:
+            line.add("--enforce-eager")
+
+
+def speculation(engine: Engine) -> dict[str, Any]:
+    """The model's own multi-token prediction as drafter, under the name the version has for it."""
+    method = "mtp" if engine.version >= MTP_METHOD_SINCE else "deepseek_mtp"
+    return {"method": method, "num_speculative_tokens": engine.speculative_tokens}
+
+
+def flag_of(name: str) -> str:
+    """The flag an entry of ``engine.arguments`` becomes."""
+    return name if name.startswith("--") else "--" + name.replace("_", "-")
 
 
 def environment(engine: Engine, host: Host, model_path: str) -> dict[str, str]:

@@ -3,7 +3,8 @@
 """Which vLLM version knows which flag, value and environment variable.
 
 From a comparison of ``arg_utils.py``, ``serve.py``, ``cli_args.py`` and ``envs.py`` over 32 releases, 0.8.4 to 0.33.0.
-"0.8.4" as introduction means that or earlier. A flag absent here is one the planner never writes by itself.
+"0.8.4" as introduction means that or earlier. A flag absent here is one the planner never writes by itself; the names
+of all flags are in ``engine_flag_names``, the defaults that moved in ``engine_defaults``.
 """
 
 from __future__ import annotations
@@ -50,6 +51,10 @@ FLAGS: dict[str, Lifetime] = {
     "--pipeline-parallel-size": _ALWAYS,
     "--enforce-eager": _ALWAYS,
     "--load-format": _ALWAYS,
+    "--trust-remote-code": _ALWAYS,
+    "--speculative-config": _ALWAYS,
+    "--decode-context-parallel-size": _since("0.10.2"),
+    "--prefill-context-parallel-size": _since("0.12.0"),
     "--data-parallel-size": _ALWAYS,
     "--data-parallel-size-local": _since("0.9.0"),
     "--data-parallel-start-rank": _since("0.9.0"),
@@ -74,6 +79,7 @@ FLAGS: dict[str, Lifetime] = {
     "--max-num-seqs": _ALWAYS,
     "--max-num-batched-tokens": _ALWAYS,
     "--gpu-memory-utilization": _ALWAYS,
+    "--device-memory-utilization": _since("0.33.0"),
     "--kv-cache-dtype": _ALWAYS,
     "--kv-cache-memory-bytes": _since("0.10.2"),
     "--enable-dbo": _since("0.11.0"),
@@ -108,7 +114,52 @@ FLAGS: dict[str, Lifetime] = {
     "--swap-space": _since("0.8.4", "", "0.18.0"),
 }
 
+# Short forms, and since when; a longer list is in no release examined.
+SHORT: dict[str, tuple[str, Lifetime]] = {
+    "-tp": ("--tensor-parallel-size", _ALWAYS),
+    "-pp": ("--pipeline-parallel-size", _ALWAYS),
+    "-dp": ("--data-parallel-size", _ALWAYS),
+    "-q": ("--quantization", _ALWAYS),
+    "-dpl": ("--data-parallel-size-local", _since("0.9.0")),
+    "-dpr": ("--data-parallel-start-rank", _since("0.9.0")),
+    "-dpa": ("--data-parallel-address", _since("0.9.0")),
+    "-dpp": ("--data-parallel-rpc-port", _since("0.9.0")),
+    "-dpb": ("--data-parallel-backend", _since("0.9.1")),
+    "-asc": ("--api-server-count", _since("0.9.1")),
+    "-dpn": ("--data-parallel-rank", _since("0.9.2")),
+    "-dcp": ("--decode-context-parallel-size", _since("0.10.2")),
+    "-dph": ("--data-parallel-hybrid-lb", _since("0.12.0")),
+    "-dpe": ("--data-parallel-external-lb", _since("0.12.0")),
+    "-n": ("--nnodes", _since("0.11.1")),
+    "-r": ("--node-rank", _since("0.11.1")),
+    "-pcp": ("--prefill-context-parallel-size", _since("0.12.0")),
+    "-cc": ("--compilation-config", _since("0.12.0")),
+    "-ep": ("--enable-expert-parallel", _since("0.14.0")),
+    "-ac": ("--attention-config", _since("0.16.0")),
+    "-sc": ("--speculative-config", _since("0.19.1")),
+    "-dpm": ("--data-parallel-multi-port-external-lb", _since("0.22.0")),
+    "-dc": ("--diffusion-config", _since("0.24.0")),
+}
+
+# The release from which `0` counts as a start rank on a head and so switches it to hybrid load balancing; before, only
+# other numbers did. 0.24.0 does not, 0.28.0 does; which of those between is first has not been examined.
+START_RANK_ZERO_IS_HYBRID_SINCE = version("0.28.0")
+START_RANK_ZERO_IS_NOT_HYBRID_UNTIL = version("0.24.0")
+
+# From here on the number of API servers is unset by default, and a headless rank refuses to be given one.
+API_SERVERS_UNSET_SINCE = version("0.16.0")
+
+# `deepseek_mtp` became `mtp`: 0.11.0 still takes the old name with a warning, 0.10.2 has no other.
+MTP_METHOD_SINCE = version("0.11.0")
+
+# Decode context parallelism with MLA: an FP8 cache fails an assertion in every release examined up to 0.24.0 and not in
+# 0.28.0. Drafted tokens fail one in the first batch up to 0.11.0, not in 0.11.1.
+DCP_FP8_REFUSED_UNTIL = version("0.24.0")
+DCP_FP8_SINCE = version("0.28.0")
+DCP_SPECULATION_SINCE = version("0.11.1")
+
 ENVIRONMENT: dict[str, Lifetime] = {
+    # Gone in 0.16.0; 0.15 has not been examined and is taken to be without it, too.
     "VLLM_ALL2ALL_BACKEND": _since("0.9.0", "0.11.1", "0.15.0", "--all2all-backend"),
     "VLLM_USE_DEEP_GEMM": _ALWAYS,
     "VLLM_MOE_DP_CHUNK_SIZE": _since("0.9.2", "", "0.20.0"),
@@ -120,6 +171,16 @@ ENVIRONMENT: dict[str, Lifetime] = {
     "VLLM_ENABLE_CUDA_COMPATIBILITY": _since("0.17.0"),
     "VLLM_CUDA_COMPATIBILITY_PATH": _since("0.17.0"),
     "VLLM_RPC_TIMEOUT": _since("0.8.4", "", "0.23.0"),
+}
+
+# Prometheus metrics that have been renamed: both names are there from `deprecated` until `removed`.
+METRICS: dict[str, Lifetime] = {
+    "vllm:gpu_cache_usage_perc": _since("0.8.4", "0.9.2", "0.12.0", "vllm:kv_cache_usage_perc"),
+    "vllm:kv_cache_usage_perc": _since("0.9.2"),
+    # Last seen in 0.14.0; gone in 0.16.0.
+    "vllm:time_per_output_token_seconds": _since("0.8.4", "0.10.2", "0.16.0", "vllm:inter_token_latency_seconds"),
+    "vllm:inter_token_latency_seconds": _since("0.10.2"),
+    "vllm:request_time_per_output_token_seconds": _since("0.11.0"),
 }
 
 # `deprecated` is here the release from which the value still parses but falls back to allgather_reducescatter with a

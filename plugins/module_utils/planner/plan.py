@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import addresses
-from .checks import check_addresses, check_engine, check_parallel, check_precision
+from .checks import check_addresses, check_precision
+from .checks_engine import check_engine
+from .checks_parallel import check_parallel
 from .deployment import Deployment
 from .engine import Launch, Serve, served_name
 from .findings import Finding, PlannerError, error, errors

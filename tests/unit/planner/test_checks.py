@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.checks import check_argument
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.checks_engine import check_argument
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine_flags import ALL2ALL_BACKENDS, FLAGS
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
