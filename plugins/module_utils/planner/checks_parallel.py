@@ -63,7 +63,7 @@ def _check_decode_context(case: Deployment) -> list[Finding]:
     lifetime = FLAGS["--decode-context-parallel-size"]
     if not lifetime.covers(engine.version):
         message = f"vLLM {engine.version} has no decode context parallelism"
-        found.append(error("parallel.decode_context_version", message, f"use {lifetime.introduced} or newer"))
+        found.append(error("engine.decode_context_version", message, f"use {lifetime.introduced} or newer"))
     if case.parallel.tensor % size:
         found.append(
             error(

@@ -11,15 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .deployment import Deployment
+from .engine_defaults import default
 from .engine_flags import KV_ELEMENT_BYTES
 from .findings import Finding, error, warning
 from .hardware import GIB
 from .model import MOE_LAYER, TENSOR, Component
 from .request import Engine
-from .versions import version
-
-# Since 0.20.0 vLLM takes 0.92 of the device unless told otherwise, before that 0.9.
-_NEW_UTILISATION_SINCE = version("0.20.0")
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def utilisation(engine: Engine) -> float:
     """The share of the device the engine may use: as given, else the version's default."""
     if engine.gpu_memory_utilization is not None:
         return engine.gpu_memory_utilization
-    return 0.92 if engine.version >= _NEW_UTILISATION_SINCE else 0.9
+    return float(default("gpu_memory_utilization", engine.version))
 
 
 def weights_of_stage(case: Deployment, stage: int) -> Weights:

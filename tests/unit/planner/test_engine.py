@@ -21,7 +21,15 @@ Published = Callable[[str], list[dict[str, str]]]
 
 VERSIONS = ["0.9.2", "0.10.2", "0.11.2", "0.12.0", "0.14.1", "0.16.0", "0.19.1", "0.23.0", "0.32.0", "0.33.0"]
 # Flags every release has; they are not in the table of changes.
-ALWAYS = {"--host", "--port", "--served-model-name", "--max-model-len", "--tensor-parallel-size", "--enforce-eager"}
+ALWAYS = {
+    "--host",
+    "--port",
+    "--served-model-name",
+    "--max-model-len",
+    "--tensor-parallel-size",
+    "--enforce-eager",
+    "--speculative-config",
+}
 HEAD_ONLY = {"--host", "--port", "--api-server-count"}
 FOLLOWER_ONLY = {"--headless", "--data-parallel-start-rank"}
 
@@ -119,7 +127,7 @@ def test_every_flag_is_known_to_its_version(reference: Reference, published: Pub
     assert len(flags) > 15
 
 
-@pytest.mark.parametrize("release", ["0.9.2", "0.10.2", "0.19.1"])
+@pytest.mark.parametrize("release", ["0.9.2", "0.10.2", "0.12.0", "0.19.1", "0.33.0"])
 def test_every_flag_is_in_the_versions_sources(reference: Reference, data_dir: Path, release: str) -> None:
     """Against the flags read from the release's own ``arg_utils.py``, ``cli_args.py`` and ``serve.py``."""
     known = set((data_dir / "vllm" / f"flags-{release}.txt").read_text(encoding="utf-8").split())
