@@ -20,6 +20,8 @@ from .memory import Memory, budget, check_memory
 from .network import check_network
 from .request import LAUNCHABLE, Host, Request
 from .request_reading import read_request
+from .stack import Stack, check_stack
+from .stack_reading import read_stack
 
 # What a wrong number of hosts does not explain away: ranks and names are each host's own.
 _OWN_TO_HOSTS = ("layout.node_rank", "layout.duplicate_host")
@@ -34,6 +36,7 @@ class Plan:
     memory: Memory | None
     serve: dict[str, Serve]
     findings: tuple[Finding, ...]
+    stack: Stack | None = None
 
     @property
     def errors(self) -> list[Finding]:
@@ -51,6 +54,7 @@ class Plan:
             "engine": {"name": engine.name, "version": str(engine.version), "platform": engine.platform}
             if engine
             else None,
+            "stack": self.stack.as_dict() if self.stack else None,
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
@@ -95,10 +99,11 @@ def make_plan(raw: Any) -> Plan:
     findings.extend(check_addresses(hosts))
     if engine is not None:
         findings.extend(check_engine(engine, len(hosts), request.model))
+    stack = _stack(request, findings)
     sized: list[Finding] = []
     case = deployment(request, layout.data_parallel_size, sized) if layout is not None else None
     if layout is None or case is None:
-        return Plan(request, layout, None, {}, tuple(findings + sized if hosts_known else findings))
+        return Plan(request, layout, None, {}, tuple(findings + sized if hosts_known else findings), stack)
     findings.extend(check_precision(case, request.model_path))
     sized.extend(check_parallel(case))
     memory = None
@@ -109,7 +114,7 @@ def make_plan(raw: Any) -> Plan:
     if hosts_known:
         findings.extend(sized)
     serve = _serve(case, layout, request, findings)
-    return Plan(request, layout, memory, serve, tuple(findings))
+    return Plan(request, layout, memory, serve, tuple(findings), stack)
 
 
 def make_memory(raw: Any) -> Memory:
@@ -157,6 +162,14 @@ def _layout(request: Request, findings: list[Finding]) -> Layout | None:
         return None
     moe = request.model is None or request.model.experts > 0
     return place(request.cluster.hosts, request.cluster.gpus_per_host, request.parallel, moe=moe, findings=findings)
+
+
+def _stack(request: Request, findings: list[Finding]) -> Stack | None:
+    """Whether the hosts' software goes together, where the input says what it is."""
+    given = read_stack(request.stack, findings)
+    if given is None or request.engine is None:
+        return None
+    return check_stack(given, request.engine, request.cluster.gpu, findings)
 
 
 def _serve(case: Deployment, layout: Layout, request: Request, findings: list[Finding]) -> dict[str, Serve]:
