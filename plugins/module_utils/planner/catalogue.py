@@ -1,10 +1,8 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Models known by name, each as the part of its published ``config.json`` that decides sizes.
+"""Models known by name, and how a model is found by name, by path or by its configuration.
 
-Sources: deepseek-ai/DeepSeek-V3 ``inference/configs`` at 9b4e978 (671B, 236B, 16B) and README_WEIGHTS.md; transformers
-5.24.0 configuration classes (``deepseek_v32``, ``qwen3_moe``); vllm-project/recipes for Kimi-K2. Qwen3-30B-A3B agrees
-with a vLLM log (14.2474 GiB a rank at TP=4); Kimi-K2's vocabulary size is unverified.
+Where each configuration is from is said in ``catalogue_configs``.
 """
 
 from __future__ import annotations
@@ -15,123 +13,88 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from . import catalogue_configs as configs
 from .architectures import read_model
 from .fields import describe, suggestion
 from .findings import PlannerError
 from .model import Model
 
-_FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 
-_DEEPSEEK_V3: dict[str, Any] = {
-    "model_type": "deepseek_v3",
-    "hidden_size": 7168,
-    "intermediate_size": 18432,
-    "moe_intermediate_size": 2048,
-    "num_hidden_layers": 61,
-    "first_k_dense_replace": 3,
-    "num_attention_heads": 128,
-    "n_routed_experts": 256,
-    "n_shared_experts": 1,
-    "num_experts_per_tok": 8,
-    "n_group": 8,
-    "topk_group": 4,
-    "topk_method": "noaux_tc",
-    "q_lora_rank": 1536,
-    "kv_lora_rank": 512,
-    "qk_nope_head_dim": 128,
-    "qk_rope_head_dim": 64,
-    "v_head_dim": 128,
-    "vocab_size": 129280,
-    "max_position_embeddings": 163840,
-    "quantization_config": _FP8,
-}
+def _with(config: dict[str, Any], quantisation: dict[str, Any] | None) -> dict[str, Any]:
+    return dict(config, quantization_config=quantisation)
 
-_DEEPSEEK_V32 = dict(_DEEPSEEK_V3, model_type="deepseek_v32", index_n_heads=64, index_head_dim=128, index_topk=2048)
-
-_DEEPSEEK_V2: dict[str, Any] = {
-    "model_type": "deepseek_v2",
-    "hidden_size": 5120,
-    "intermediate_size": 12288,
-    "moe_intermediate_size": 1536,
-    "num_hidden_layers": 60,
-    "first_k_dense_replace": 1,
-    "num_attention_heads": 128,
-    "n_routed_experts": 160,
-    "n_shared_experts": 2,
-    "num_experts_per_tok": 6,
-    "n_group": 8,
-    "topk_group": 3,
-    "q_lora_rank": 1536,
-    "kv_lora_rank": 512,
-    "qk_nope_head_dim": 128,
-    "qk_rope_head_dim": 64,
-    "v_head_dim": 128,
-    "vocab_size": 102400,
-    "max_position_embeddings": 163840,
-}
-
-_DEEPSEEK_V2_LITE = dict(
-    _DEEPSEEK_V2,
-    hidden_size=2048,
-    intermediate_size=10944,
-    moe_intermediate_size=1408,
-    num_hidden_layers=27,
-    num_attention_heads=16,
-    n_routed_experts=64,
-    n_group=1,
-    topk_group=1,
-    q_lora_rank=None,
-)
-
-_KIMI_K2 = dict(
-    _DEEPSEEK_V3,
-    model_type="kimi_k2",
-    first_k_dense_replace=1,
-    num_attention_heads=64,
-    n_routed_experts=384,
-    n_group=1,
-    topk_group=1,
-    vocab_size=163840,
-    max_position_embeddings=131072,
-)
-
-_QWEN3_235B: dict[str, Any] = {
-    "model_type": "qwen3_moe",
-    "hidden_size": 4096,
-    "intermediate_size": 12288,
-    "moe_intermediate_size": 1536,
-    "num_hidden_layers": 94,
-    "num_attention_heads": 64,
-    "num_key_value_heads": 4,
-    "head_dim": 128,
-    "num_experts": 128,
-    "num_experts_per_tok": 8,
-    "vocab_size": 151936,
-}
-
-_QWEN3_30B = dict(
-    _QWEN3_235B,
-    hidden_size=2048,
-    intermediate_size=6144,
-    moe_intermediate_size=768,
-    num_hidden_layers=48,
-    num_attention_heads=32,
-)
 
 CATALOGUE: dict[str, tuple[str, dict[str, Any]]] = {
-    "deepseek-v3": ("deepseek-ai/DeepSeek-V3", _DEEPSEEK_V3),
-    "deepseek-v3-0324": ("deepseek-ai/DeepSeek-V3-0324", _DEEPSEEK_V3),
-    "deepseek-v3.1": ("deepseek-ai/DeepSeek-V3.1", _DEEPSEEK_V3),
-    "deepseek-v3.2": ("deepseek-ai/DeepSeek-V3.2", _DEEPSEEK_V32),
-    "deepseek-r1": ("deepseek-ai/DeepSeek-R1", _DEEPSEEK_V3),
-    "deepseek-r1-0528": ("deepseek-ai/DeepSeek-R1-0528", _DEEPSEEK_V3),
-    "deepseek-v2": ("deepseek-ai/DeepSeek-V2", _DEEPSEEK_V2),
-    "deepseek-v2-lite": ("deepseek-ai/DeepSeek-V2-Lite", _DEEPSEEK_V2_LITE),
-    "deepseek-coder-v2-lite": ("deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct", _DEEPSEEK_V2_LITE),
-    "kimi-k2": ("moonshotai/Kimi-K2-Instruct", _KIMI_K2),
-    "qwen3-235b-a22b": ("Qwen/Qwen3-235B-A22B", _QWEN3_235B),
-    "qwen3-30b-a3b": ("Qwen/Qwen3-30B-A3B", _QWEN3_30B),
+    "deepseek-v3": ("deepseek-ai/DeepSeek-V3", configs.DEEPSEEK_V3),
+    "deepseek-v3-0324": ("deepseek-ai/DeepSeek-V3-0324", configs.DEEPSEEK_V3),
+    "deepseek-v3.1": ("deepseek-ai/DeepSeek-V3.1", configs.DEEPSEEK_V3),
+    "deepseek-v3.1-terminus": ("deepseek-ai/DeepSeek-V3.1-Terminus", configs.DEEPSEEK_V3),
+    "deepseek-v3.2": ("deepseek-ai/DeepSeek-V3.2", configs.DEEPSEEK_V32),
+    "deepseek-v3.2-exp": ("deepseek-ai/DeepSeek-V3.2-Exp", configs.DEEPSEEK_V32),
+    "deepseek-v3.2-nvfp4": ("nvidia/DeepSeek-V3.2-NVFP4", _with(configs.DEEPSEEK_V32, configs.NVFP4_LATENT)),
+    "deepseek-v3-awq": ("cognitivecomputations/DeepSeek-V3-AWQ", _with(configs.DEEPSEEK_V3, configs.AWQ)),
+    "deepseek-r1": ("deepseek-ai/DeepSeek-R1", configs.DEEPSEEK_V3),
+    "deepseek-r1-0528": ("deepseek-ai/DeepSeek-R1-0528", configs.DEEPSEEK_V3),
+    "deepseek-r1-awq": ("cognitivecomputations/DeepSeek-R1-AWQ", _with(configs.DEEPSEEK_V3, configs.AWQ)),
+    "deepseek-v2": ("deepseek-ai/DeepSeek-V2", configs.DEEPSEEK_V2),
+    "deepseek-v2-lite": ("deepseek-ai/DeepSeek-V2-Lite", configs.DEEPSEEK_V2_LITE),
+    "deepseek-coder-v2-lite": ("deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct", configs.DEEPSEEK_V2_LITE),
+    "kimi-k2": ("moonshotai/Kimi-K2-Instruct", configs.KIMI_K2),
+    "kimi-k2-thinking": ("moonshotai/Kimi-K2-Thinking", configs.KIMI_K2_THINKING),
+    "kimi-k2.5": ("moonshotai/Kimi-K2.5", configs.KIMI_K2_THINKING),
+    "glm-4.5": ("zai-org/GLM-4.5", configs.GLM_45),
+    "glm-4.5-fp8": ("zai-org/GLM-4.5-FP8", _with(configs.GLM_45, configs.FP8_CHANNEL)),
+    "glm-4.5-air": ("zai-org/GLM-4.5-Air", configs.GLM_45_AIR),
+    "glm-4.6": ("zai-org/GLM-4.6", configs.GLM_46),
+    "glm-4.6-fp8": ("zai-org/GLM-4.6-FP8", _with(configs.GLM_46, configs.FP8_CHANNEL)),
+    "glm-5": ("zai-org/GLM-5", configs.GLM_5),
+    "glm-5.1": ("zai-org/GLM-5.1", configs.GLM_5),
+    "minimax-m2": ("MiniMaxAI/MiniMax-M2", configs.MINIMAX_M2),
+    "qwen3-235b-a22b": ("Qwen/Qwen3-235B-A22B", configs.QWEN3_235B),
+    "qwen3-235b-a22b-fp8": ("Qwen/Qwen3-235B-A22B-FP8", _with(configs.QWEN3_235B, configs.FP8)),
+    "qwen3-235b-a22b-instruct-2507": (
+        "Qwen/Qwen3-235B-A22B-Instruct-2507",
+        dict(configs.QWEN3_235B, max_position_embeddings=262144),
+    ),
+    "qwen3-235b-a22b-instruct-2507-fp8": (
+        "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8",
+        dict(configs.QWEN3_235B, max_position_embeddings=262144, quantization_config=configs.FP8),
+    ),
+    "qwen3-30b-a3b": ("Qwen/Qwen3-30B-A3B", configs.QWEN3_30B),
+    "qwen3-30b-a3b-fp8": ("Qwen/Qwen3-30B-A3B-FP8", _with(configs.QWEN3_30B, configs.FP8)),
+    "qwen3-30b-a3b-instruct-2507": (
+        "Qwen/Qwen3-30B-A3B-Instruct-2507",
+        dict(configs.QWEN3_30B, max_position_embeddings=262144),
+    ),
+    "qwen3-coder-480b-a35b": ("Qwen/Qwen3-Coder-480B-A35B-Instruct", configs.QWEN3_480B),
+    "qwen3-coder-480b-a35b-fp8": (
+        "Qwen/Qwen3-Coder-480B-A35B-Instruct-FP8",
+        _with(configs.QWEN3_480B, configs.FP8),
+    ),
+    "llama-4-maverick": ("meta-llama/Llama-4-Maverick-17B-128E-Instruct", configs.LLAMA_4_MAVERICK),
+    "llama-4-maverick-fp8": (
+        "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8",
+        _with(configs.LLAMA_4_MAVERICK, configs.FP8_LLAMA4),
+    ),
+    "llama-4-scout": ("meta-llama/Llama-4-Scout-17B-16E-Instruct", configs.LLAMA_4_SCOUT),
+    "llama-3.1-8b": ("meta-llama/Llama-3.1-8B-Instruct", configs.LLAMA_31_8B),
+    "llama-3.1-70b": ("meta-llama/Llama-3.1-70B-Instruct", configs.LLAMA_31_70B),
+    "llama-3.3-70b": ("meta-llama/Llama-3.3-70B-Instruct", configs.LLAMA_31_70B),
+    "llama-3.1-405b": ("meta-llama/Llama-3.1-405B-Instruct", configs.LLAMA_31_405B),
+    "qwen2.5-72b": ("Qwen/Qwen2.5-72B-Instruct", configs.QWEN25_72B),
 }
+
+
+def _names(known: str, repository: str) -> tuple[str, ...]:
+    """What a model is called: its name here, its repository, and the repository's last part with and without the word
+    for its tuning.
+    """
+    last = repository.lower().rsplit("/", 1)[-1]
+    return known, repository.lower(), last, last.replace("-instruct", "")
+
+
+# An earlier entry keeps a name that a later one would have too.
+_BY_NAME = {name: known for known in reversed(CATALOGUE) for name in reversed(_names(known, CATALOGUE[known][0]))}
 
 
 def find_model(given: Any) -> tuple[Model, str]:
@@ -152,9 +115,10 @@ def find_model(given: Any) -> tuple[Model, str]:
             "give a catalogue name, the path of a config.json or its content",
         )
     name = given.strip()
-    for known, (repository, config) in CATALOGUE.items():
-        if name.lower() in (known, repository.lower()):
-            return read_model(config, known, repository), repository
+    known = _BY_NAME.get(name.lower())
+    if known is not None:
+        repository, config = CATALOGUE[known]
+        return read_model(config, known, repository), repository
     if os.sep in name or name.endswith(".json"):
         return _from_file(name)
     raise PlannerError(

@@ -6,8 +6,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .components import Component
 from .model import Model, pipeline_stages
+from .quantisation import Quantisation
 from .request import Engine, Parallel, Workload
+from .versions import version
+
+# Until 0.8.0 vLLM ran models with the engine now called V0, which stored and padded latent attention another way and
+# gave what is left of the layers to the last pipeline stage.
+_V1_SINCE = version("0.8.0")
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,25 @@ class Deployment:
     data: int
     engine: Engine
     workload: Workload
+
+    @property
+    def quantisation(self) -> Quantisation:
+        """How the weights are stored."""
+        return self.model.stored_as(self.precision)
+
+    def bytes(self, component: Component, layer: int | None = None) -> int:
+        """Bytes of a whole component in the deployment's precision."""
+        return self.quantisation.bytes(component, layer)
+
+    @property
+    def before_v1(self) -> bool:
+        """Whether it is a vLLM from before its V1 engine."""
+        return self.engine.name == "vllm" and self.engine.version < _V1_SINCE
+
+    @property
+    def prediction_layers(self) -> int:
+        """Multi-token prediction layers that are loaded: all of the model's where tokens are drafted with them."""
+        return self.model.prediction_layers if self.engine.speculative_tokens > 0 else 0
 
     @property
     def expert_parallel_size(self) -> int:
@@ -43,8 +69,17 @@ class Deployment:
             return self.model.experts
         return -(-(self.model.experts + self.parallel.redundant_experts) // self.expert_parallel_size)
 
+    def stage_span(self, stage: int) -> tuple[int, int]:
+        """The first layer of a pipeline stage, and the one after its last."""
+        sizes = pipeline_stages(len(self.model.layers), self.parallel.pipeline, rest_last=self.before_v1)
+        first = sum(sizes[:stage])
+        return first, first + sizes[stage]
+
     def stage_layers(self, stage: int) -> tuple[str, ...]:
         """The kinds of the layers of a pipeline stage."""
-        sizes = pipeline_stages(len(self.model.layers), self.parallel.pipeline)
-        first = sum(sizes[:stage])
-        return self.model.layers[first : first + sizes[stage]]
+        first, end = self.stage_span(stage)
+        return self.model.layers[first:end]
+
+    def is_last(self, stage: int) -> bool:
+        """Whether a stage has the head, and the multi-token prediction layers."""
+        return stage == self.parallel.pipeline - 1

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from .model import DENSE_LAYER, MOE_LAYER, Component, Model
+from .components import Component
+from .model import DENSE_LAYER, MOE_LAYER, Model
 
 SHARED_EXPERTS = "shared_experts"
 

@@ -2,75 +2,67 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What fits on the fullest rank: weights, KV cache and overhead against the budget.
 
-Formulas and the published figures they were checked against: ``docs/planner.md``.
+Formulas and the published figures they were checked against: ``docs/planner.md``. What to change when it does not fit
+is in ``capacity``.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .components import EMBEDDING, HEAD, MTP, ROUTED_EXPERTS, Component
 from .deployment import Deployment
-from .engine_defaults import default
 from .engine_flags import KV_ELEMENT_BYTES
-from .findings import Finding, error, warning
 from .hardware import GIB
-from .model import MOE_LAYER, TENSOR, Component
+from .model import MOE_LAYER
+from .overhead import overhead
 from .request import Engine
+from .versions import version
 
-
-@dataclass(frozen=True)
-class Overhead:
-    """Everything that is neither weights nor KV cache, in bytes a rank, and why these figures."""
-
-    low: int
-    likely: int
-    high: int
-    reason: str
-
-
-def _overhead(low: float, likely: float, high: float, reason: str) -> Overhead:
-    """From GiB."""
-    return Overhead(int(low * GIB), int(likely * GIB), int(high * GIB), reason)
-
-
-_CPU = _overhead(
-    0.6, 0.9, 1.2, "a CPU rank's process took 0.9 GiB beside weights and KV cache (32 ranks of vLLM 0.32.0 on the lab)"
-)
-_ONE_REPLICA = _overhead(
-    2.8, 6.0, 8.0, "vLLM 0.11 to 0.20 logs at TP=8 on H200 leave 2.8 to 7.4 GiB between budget, weights and KV cache"
-)
-# Data parallel ranks with experts spread over them, by the largest expert parallel size each row is for. The high
-# figure is what is published (14 GB at EP=8, 20 GB at EP=16, single charts, budget assumed), the low one the least seen
-# without expert parallelism of a comparable service, and the likely one lies between. At EP=32 there is no log at all.
-_EXPERT_REASON = (
-    "context, NCCL, CUDA graphs, activations and all-to-all buffers: a published DP+EP chart has 14 GB at EP=8 and"
-    " 20 GB at EP=16"
-)
-_DATA_AND_EXPERT = (
-    (8, _overhead(5.0, 9.0, 13.1, _EXPERT_REASON)),
-    (16, _overhead(5.0, 12.0, 18.7, _EXPERT_REASON)),
-)
-_WIDE_EXPERT = _overhead(5.0, 13.0, 20.0, _EXPERT_REASON)
+# Since 0.20.0 vLLM takes 0.92 of the device unless told otherwise, before that 0.9.
+_NEW_UTILISATION_SINCE = version("0.20.0")
+MLA_COPY = "mla_copy"
+# vLLM's V0 engine aligned a latent's row to so many bytes: 576 x 2 became 1,280.
+_V0_ALIGNMENT = 256
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Bytes of weights on one rank."""
+    """Bytes of weights on one rank, by part of the model."""
 
-    routed_experts: int
-    other: int
-    mla_copy: int
+    parts: dict[str, int]
+
+    @property
+    def routed_experts(self) -> int:
+        """The routed experts'."""
+        return self.parts.get(ROUTED_EXPERTS, 0)
+
+    @property
+    def mla_copy(self) -> int:
+        """What engines keep of latent attention beside its projections."""
+        return self.parts.get(MLA_COPY, 0)
+
+    @property
+    def other(self) -> int:
+        """Everything else."""
+        return self.total - self.routed_experts - self.mla_copy
 
     @property
     def total(self) -> int:
-        """All three together."""
-        return self.routed_experts + self.other + self.mla_copy
+        """All parts together."""
+        return sum(self.parts.values())
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The fullest rank's memory; bytes unless named otherwise. ``fits`` judges with the high overhead."""
+    """The fullest rank's memory; bytes unless named otherwise. ``fits`` judges with the high overhead.
+
+    ``components`` has the weights by part of the model, ``kv_cache`` and ``overhead``. ``kv_bytes_per_token`` is what a
+    token of context takes on the rank. ``mean_*`` are of the mean rank, the others of the one with most sessions.
+    ``fits_by_overhead`` has the verdict with each figure of the range, ``kv_capacity_range_tokens`` the room.
+    ``remedies`` are changes that would each make it fit alone.
+    """
 
     weights_bytes: int
     weights: dict[str, int]
@@ -89,17 +81,28 @@ class Memory:
     sessions: int
     experts_per_layer: int
     pipeline_stage: int
+    components: dict[str, int]
+    kv_capacity_sessions: int
+    kv_capacity_range_tokens: dict[str, int]
+    fits_by_overhead: dict[str, bool]
+    mean_sessions: float
+    mean_kv_cache_bytes: int
+    mean_headroom_bytes: int
+    stage_weights_bytes: tuple[int, ...]
+    precision: str
+    remedies: tuple[dict[str, Any], ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
         """The budget as the plan's JSON carries it, under ``memory.per_rank``."""
-        return asdict(self)
+        found = asdict(self)
+        return dict(found, stage_weights_bytes=list(self.stage_weights_bytes), remedies=list(found["remedies"]))
 
 
 def utilisation(engine: Engine) -> float:
     """The share of the device the engine may use: as given, else the version's default."""
     if engine.gpu_memory_utilization is not None:
         return engine.gpu_memory_utilization
-    return float(default("gpu_memory_utilization", engine.version))
+    return 0.92 if engine.version >= _NEW_UTILISATION_SINCE else 0.9
 
 
 def weights_of_stage(case: Deployment, stage: int) -> Weights:
@@ -107,39 +110,88 @@ def weights_of_stage(case: Deployment, stage: int) -> Weights:
 
     Routed experts are spread over the expert parallel ranks (without expert parallelism vLLM slices each over tensor x
     data ranks); q_b, kv_b, o, MLPs, embedding and head over the tensor ranks; q_a, kv_a, norms and router are whole on
-    every rank.
+    every rank. Multi-token prediction layers, where they are loaded, are on the last stage.
     """
-    model, tensor = case.model, case.parallel.tensor
-    layers = case.stage_layers(stage)
-    components: list[Component] = list(model.before) if stage == 0 else []
-    if stage == case.parallel.pipeline - 1:
-        components.extend(model.after)
-        if model.tied_embeddings and stage:
-            components.extend(model.before)
-    for kind in layers:
-        components.extend(model.layer(kind))
-    other = sum(-(-item.bytes(case.precision) // (tensor if item.sharding == TENSOR else 1)) for item in components)
-    routed = 0
+    model = case.model
+    parts: dict[str, int] = {}
+
+    def add(component: Component, layer: int | None = None, part: str | None = None) -> None:
+        share = -(-case.bytes(component, layer) // component.shards(case.parallel.tensor))
+        name = part or component.part
+        parts[name] = parts.get(name, 0) + share
+
+    last = case.is_last(stage)
+    for component in model.before + model.vision if stage == 0 else ():
+        add(component)
+    for component in model.after if last else ():
+        add(component)
+    # A last stage of its own has a table for the head that shares it, or for the layers that draft tokens.
+    if last and stage and (model.tied_embeddings or case.prediction_layers):
+        for component in model.before:
+            add(component, part=HEAD if model.tied_embeddings else EMBEDDING)
+    first, end = case.stage_span(stage)
+    for index in range(first, end):
+        for component in model.layer(model.layers[index]):
+            add(component, index)
+    routed = sum(_experts_bytes(case, index) for index in range(first, end) if model.layers[index] == MOE_LAYER)
     if model.expert is not None:
-        experts = layers.count(MOE_LAYER) * case.experts_on_fullest_rank * model.expert.bytes(case.precision)
-        routed = experts if case.parallel.expert else -(-experts // (tensor * case.data))
-    return Weights(routed, other, 2 * model.mla_copy_parameters * len(layers) // tensor)
+        parts[ROUTED_EXPERTS] = _on_one_rank(case, routed)
+    copies = end - first
+    for index in _prediction_indices(case) if last else ():
+        for component in model.prediction + model.layer(MOE_LAYER):
+            add(component, index, MTP)
+        parts[MTP] += _on_one_rank(case, _experts_bytes(case, index))
+        copies += 1
+    if model.latent is not None:
+        parts[MLA_COPY] = copies * _latent_copy_bytes(case) // case.parallel.tensor
+    return Weights(parts)
+
+
+def _prediction_indices(case: Deployment) -> range:
+    """The layer numbers under which a checkpoint has its multi-token prediction layers: after all others."""
+    count = len(case.model.layers)
+    return range(count, count + case.prediction_layers)
+
+
+def _experts_bytes(case: Deployment, layer: int) -> int:
+    """A layer's routed experts: those of the fullest rank, or all where each is sliced."""
+    expert = case.model.expert
+    return 0 if expert is None else case.experts_on_fullest_rank * case.bytes(expert, layer)
+
+
+def _on_one_rank(case: Deployment, experts: int) -> int:
+    return experts if case.parallel.expert else -(-experts // (case.parallel.tensor * case.data))
+
+
+def _latent_copy_bytes(case: Deployment) -> int:
+    """What one layer keeps of latent attention's projections beside them, over all heads.
+
+    vLLM from 0.8 and SGLang keep W_UK and W_UV in 16 bit, 16.8M parameters for DeepSeek-V3. Before that vLLM kept the
+    products W_Q_UK and W_UV_O too (570.4M, in FP8 where the projections are FP8, else in 16 bit), and W_QR in 16 bit.
+    """
+    shape = case.model.latent
+    if shape is None:
+        return 0
+    kept = 2 * shape.up_parameters
+    if not case.before_v1:
+        return kept
+    absorbed = shape.absorbed_parameters * (1 if case.precision == "fp8" else 2)
+    return kept + absorbed + 2 * shape.rope_query_parameters
 
 
 def kv_bytes_per_token(case: Deployment, stage: int) -> int:
-    """KV cache bytes of one token on one rank of the stage; 70,272 for DeepSeek-V3 in BF16 on one stage."""
+    """KV cache bytes that one token of context takes on one rank of the stage; 70,272 for DeepSeek-V3 in BF16 on one
+    stage.
+
+    A multi-token prediction layer has a cache of its own. Decode context parallelism divides a sequence's cache over as
+    many ranks.
+    """
     element = KV_ELEMENT_BYTES[case.engine.kv_cache_dtype]
-    return len(case.stage_layers(stage)) * case.model.kv.bytes_per_token_and_layer(element, case.parallel.tensor)
-
-
-def overhead(case: Deployment) -> Overhead:
-    """The overhead expected of a rank: a range with its evidence, since engines' logs give no cleaner split."""
-    if case.engine.platform == "cpu":
-        return _CPU
-    if not case.model.experts or case.data == 1:
-        return _ONE_REPLICA
-    size = case.parallel.tensor * case.data
-    return next((row for largest, row in _DATA_AND_EXPERT if size <= largest), _WIDE_EXPERT)
+    alignment = _V0_ALIGNMENT if case.before_v1 else 1
+    first, end = case.stage_span(stage)
+    layers = end - first + (case.prediction_layers if case.is_last(stage) else 0)
+    each = case.model.kv.bytes_per_token_and_layer(element, case.parallel.tensor, alignment)
+    return -(-layers * each // case.parallel.decode_context)
 
 
 def budget(case: Deployment, usable_bytes: int) -> Memory:
@@ -150,15 +202,21 @@ def budget(case: Deployment, usable_bytes: int) -> Memory:
     """
     sessions = case.sessions_on_fullest_rank
     tokens = sessions * case.context
-    stage, weights, per_token = _fullest_stage(case, tokens)
+    stages = [
+        (stage, weights_of_stage(case, stage), kv_bytes_per_token(case, stage))
+        for stage in range(case.parallel.pipeline)
+    ]
+    stage, weights, per_token = max(stages, key=lambda found: found[1].total + tokens * found[2])
     extra = overhead(case)
     limit = int(utilisation(case.engine) * usable_bytes)
+    left = limit - weights.total
     need = tokens * per_token
-    headroom = limit - weights.total - need - extra.high
+    spans = {"low": extra.low, "likely": extra.likely, "high": extra.high}
     # Told how many bytes to take for the KV cache, the engine takes them and ignores the utilisation.
-    capacity = case.engine.kv_cache_memory_bytes
-    if capacity is None:
-        capacity = max(0, limit - weights.total - extra.high)
+    given = case.engine.kv_cache_memory_bytes
+    room = {name: max(0, left - span) if given is None else given for name, span in spans.items()}
+    mean_sessions = case.workload.sessions / case.data
+    mean_need = case.workload.sessions * case.context * per_token // case.data
     return Memory(
         weights_bytes=weights.total,
         weights={
@@ -170,97 +228,29 @@ def budget(case: Deployment, usable_bytes: int) -> Memory:
         kv_cache_tokens=tokens,
         kv_cache_bytes=need,
         overhead_bytes=extra.high,
-        overhead_range_bytes={"low": extra.low, "likely": extra.likely, "high": extra.high},
+        overhead_range_bytes=spans,
         overhead_reason=extra.reason,
         usable_bytes=usable_bytes,
         budget_bytes=limit,
-        headroom_bytes=headroom,
-        fits=headroom >= 0,
-        kv_capacity_bytes=capacity,
-        kv_capacity_tokens=capacity // per_token,
+        headroom_bytes=left - need - extra.high,
+        fits=left - need - extra.high >= 0,
+        kv_capacity_bytes=room["high"],
+        kv_capacity_tokens=room["high"] // per_token,
         sessions=sessions,
         experts_per_layer=case.experts_on_fullest_rank,
         pipeline_stage=stage,
+        components={**weights.parts, "kv_cache": need, "overhead": extra.high},
+        kv_capacity_sessions=room["high"] // per_token // case.context if case.context else 0,
+        kv_capacity_range_tokens={name: room[name] // per_token for name in ("high", "likely", "low")},
+        fits_by_overhead={name: left - need - span >= 0 for name, span in spans.items()},
+        mean_sessions=mean_sessions,
+        mean_kv_cache_bytes=mean_need,
+        mean_headroom_bytes=left - mean_need - extra.high,
+        stage_weights_bytes=tuple(found[1].total for found in stages),
+        precision=case.precision,
     )
-
-
-def _fullest_stage(case: Deployment, tokens: int) -> tuple[int, Weights, int]:
-    """The pipeline stage whose ranks need most, its weights and its KV cache bytes a token."""
-    stages = [
-        (stage, weights_of_stage(case, stage), kv_bytes_per_token(case, stage))
-        for stage in range(case.parallel.pipeline)
-    ]
-    return max(stages, key=lambda found: found[1].total + tokens * found[2])
 
 
 def gib(value: int) -> str:
     """Bytes as GiB for a message."""
     return f"{value / GIB:.2f} GiB"
-
-
-def check_memory(case: Deployment, memory: Memory, device: str) -> list[Finding]:
-    """Whether the fullest rank fits, with the whole sum in the message when it does not."""
-    found: list[Finding] = []
-    need = f"{memory.sessions} sessions x {case.context} tokens"
-    if not memory.fits:
-        budgeted = f"{gib(memory.budget_bytes)} ({utilisation(case.engine):g} of {gib(memory.usable_bytes)})"
-        found.append(
-            error(
-                "memory.does_not_fit",
-                f"the fullest rank does not fit its {device}: budget {budgeted}"
-                f" - weights {gib(memory.weights_bytes)} ({case.precision}, {memory.experts_per_layer} experts a layer)"
-                f" - KV cache {gib(memory.kv_cache_bytes)} ({need})"
-                f" - overhead {gib(memory.overhead_bytes)} (high estimate) = {gib(memory.headroom_bytes)}",
-                _fix(case, memory),
-            )
-        )
-    found.extend(_check_given_kv_cache(case, memory, need))
-    limit = case.engine.max_num_seqs
-    if limit is not None and limit < memory.sessions:
-        found.append(
-            warning(
-                "engine.max_num_seqs",
-                f"engine.max_num_seqs {limit} (a rank) is less than the {memory.sessions} sessions of the fullest rank:"
-                " the others wait",
-                f"set engine.max_num_seqs to {memory.sessions} or more",
-            )
-        )
-    return found
-
-
-def _check_given_kv_cache(case: Deployment, memory: Memory, need: str) -> list[Finding]:
-    """A KV cache whose size was given must hold the workload, and must fit beside everything else."""
-    given = case.engine.kv_cache_memory_bytes
-    if given is None:
-        return []
-    if memory.kv_cache_bytes > given:
-        return [
-            error(
-                "memory.kv_cache_too_small",
-                f"engine.kv_cache_memory_bytes {given} ({gib(given)}) is less than the {memory.kv_cache_bytes}"
-                f" ({gib(memory.kv_cache_bytes)}) that {need} need on the fullest rank",
-                f"set it to at least {memory.kv_cache_bytes}, or lower workload.sessions or engine.max_model_len",
-            )
-        ]
-    total = memory.weights_bytes + given + memory.overhead_bytes
-    if memory.fits and total > memory.usable_bytes:
-        return [
-            error(
-                "memory.kv_cache_too_large",
-                f"engine.kv_cache_memory_bytes {gib(given)} + weights {gib(memory.weights_bytes)} + overhead"
-                f" {gib(memory.overhead_bytes)} (high estimate) = {gib(total)} of {gib(memory.usable_bytes)}",
-                f"set it to at most {memory.usable_bytes - memory.weights_bytes - memory.overhead_bytes}",
-            )
-        ]
-    return []
-
-
-def _fix(case: Deployment, memory: Memory) -> str:
-    left = max(0, memory.budget_bytes - memory.weights_bytes - memory.overhead_bytes)
-    longest = left // memory.kv_bytes_per_token // memory.sessions
-    if longest:
-        lower = f"lower engine.max_model_len to at most {longest} or workload.sessions"
-        return f"{lower}, or use an FP8 KV cache or more ranks"
-    if case.precision != "fp8":
-        return "use FP8 weights, more ranks or larger devices"
-    return "use more ranks or larger devices"

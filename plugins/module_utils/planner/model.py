@@ -9,51 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# How a component is divided among the ranks of one model replica.
-TENSOR = "tensor"  # split over the tensor parallel ranks
-REPLICATED = "replicated"  # whole on every rank
-
-# How a component is stored.
-LINEAR = "linear"  # takes the weights' precision
-BF16 = "bf16"  # never quantised: embeddings, head, norms, router
-FP32 = "fp32"  # never anything else: the router's correction bias
+from .components import Component
+from .quantisation import Quantisation, named
 
 DENSE_LAYER = "dense"
 MOE_LAYER = "moe"
-
-# Block-scaled FP8 (DeepSeek's format): one FP32 scale for each 128 x 128 block of a weight matrix.
-FP8_BLOCK = 128
-PRECISIONS = ("bf16", "fp8")
-
-
-@dataclass(frozen=True)
-class Component:
-    """One tensor of a layer, or several alike: ``parameters`` scalars, ``scale_blocks`` FP8 scales when quantised."""
-
-    name: str
-    parameters: int
-    scale_blocks: int
-    sharding: str
-    storage: str
-
-    def bytes(self, precision: str) -> int:
-        """Bytes of the whole component with the model's weights in ``precision``."""
-        if self.storage == FP32:
-            return 4 * self.parameters
-        if self.storage == LINEAR and precision == "fp8":
-            return self.parameters + 4 * self.scale_blocks
-        return 2 * self.parameters
-
-
-def matrix(name: str, rows: int, columns: int, sharding: str, count: int = 1) -> Component:
-    """``count`` linear layers of ``rows x columns``."""
-    blocks = -(-rows // FP8_BLOCK) * -(-columns // FP8_BLOCK)
-    return Component(name, count * rows * columns, count * blocks, sharding, LINEAR)
-
-
-def plain(name: str, parameters: int, sharding: str = REPLICATED, storage: str = BF16) -> Component:
-    """A component that quantisation leaves alone."""
-    return Component(name, parameters, 0, sharding, storage)
 
 
 @dataclass(frozen=True)
@@ -69,10 +29,15 @@ class KvCache:
     latent: bool
     fixed_bytes: int = 0
 
-    def bytes_per_token_and_layer(self, element_bytes: int, tensor: int) -> int:
-        """Bytes on one rank; KV heads fewer than tensor ranks are replicated."""
-        heads = 1 if self.latent else -(-self.heads // tensor)
-        return heads * self.width * element_bytes + self.fixed_bytes
+    def bytes_per_token_and_layer(self, element_bytes: int, tensor: int, alignment: int = 1) -> int:
+        """Bytes on one rank; KV heads fewer than tensor ranks are replicated, a latent is padded to ``alignment``."""
+        if self.latent:
+            return -(-self.width * element_bytes // alignment) * alignment + self.fixed_bytes
+        return -(-self.heads // tensor) * self.width * element_bytes + self.fixed_bytes
+
+    def replicas(self, tensor: int) -> int:
+        """How many of the tensor ranks hold the same tokens' cache: all of MLA's, of GQA's those beyond the heads."""
+        return tensor if self.latent else max(1, tensor // self.heads)
 
 
 @dataclass(frozen=True)
@@ -104,17 +69,54 @@ class Routing:
     groups_per_token: int = 1
 
 
+NO_ROUTING = Routing(0)
+NO_ATTENTION = AttentionCost(0, 0)
+
+
+@dataclass(frozen=True)
+class LatentShape:
+    """What absorbing latent attention's projections into one another depends on; ``query_rank`` is the width that
+    queries are projected up from (the hidden size where there is no low-rank query).
+    """
+
+    heads: int
+    latent: int
+    nope: int
+    rope: int
+    value: int
+    query_rank: int
+    hidden: int
+
+    @property
+    def up_parameters(self) -> int:
+        """W_UK and W_UV: 16,777,216 a layer for DeepSeek-V3."""
+        return self.heads * self.latent * (self.nope + self.value)
+
+    @property
+    def absorbed_parameters(self) -> int:
+        """W_Q_UK and W_UV_O, the products of two projections each: 570,425,344 a layer for DeepSeek-V3."""
+        return self.heads * self.latent * (self.query_rank + self.hidden)
+
+    @property
+    def rope_query_parameters(self) -> int:
+        """W_QR, the part of the queries' up-projection that positions apply to."""
+        return self.query_rank * self.heads * self.rope
+
+
 @dataclass(frozen=True)
 class Model:
     """A model's shape. A layer is ``attention`` with ``dense_ffn``, or with ``moe_ffn`` and the routed experts.
 
-    ``repository`` is where weights of ``checkpoint_precision`` are, by name or path, where that is known.
+    ``repository`` is where weights in the checkpoint's own precision are, by name or path, where that is known.
+    ``prediction`` is what each of ``prediction_layers`` multi-token prediction layers has beside a MoE layer; embedding
+    and head are the main model's. ``vision`` is an image encoder's, which no figure of the language model counts.
+    ``rotary_width`` is how many values of each head positions turn.
     """
 
     name: str
     kind: str
     repository: str | None
-    checkpoint_precision: str
+    quantisation: Quantisation
     hidden_size: int
     heads: int
     max_length: int | None
@@ -128,15 +130,30 @@ class Model:
     moe_ffn: tuple[Component, ...]
     expert: Component | None
     kv: KvCache
-    mla_copy_parameters: int  # per layer: the absorbed W_UK and W_UV that vLLM >= 0.8 keeps in BF16 beside kv_b_proj
+    latent: LatentShape | None = None
     tied_embeddings: bool = False
-    attention_cost: AttentionCost = AttentionCost(0, 0)
-    routing: Routing = Routing(0)
+    attention_cost: AttentionCost = NO_ATTENTION
+    routing: Routing = NO_ROUTING
+    prediction: tuple[Component, ...] = ()
+    prediction_layers: int = 0
+    vision: tuple[Component, ...] = ()
+    rotary_width: int = 0
+
+    @property
+    def checkpoint_precision(self) -> str:
+        """The precision that the weights at ``repository`` have."""
+        return self.quantisation.name
 
     @property
     def moe_layers(self) -> int:
         """How many layers have routed experts."""
         return self.layers.count(MOE_LAYER)
+
+    def stored_as(self, precision: str) -> Quantisation:
+        """How the weights are stored in a precision: as in the checkpoint when it is the checkpoint's."""
+        if precision == self.quantisation.name:
+            return self.quantisation
+        return named(precision, self.kind)
 
     def layer(self, kind: str) -> tuple[Component, ...]:
         """A layer's components without its routed experts."""
@@ -158,9 +175,27 @@ class Model:
         idle = self.experts - self.experts_per_token
         return self.parameters() - (idle * self.expert.parameters * self.moe_layers if self.expert else 0)
 
+    def prediction_parameters(self) -> int:
+        """Scalars of the multi-token prediction layers, without embedding and head; 11,610,068,224 for DeepSeek-V3."""
+        if not self.prediction_layers:
+            return 0
+        experts = self.experts * self.expert.parameters if self.expert else 0
+        own = sum(component.parameters for component in self.prediction + self.layer(MOE_LAYER))
+        return self.prediction_layers * (own + experts)
+
     def checkpoint_bytes(self, precision: str) -> int:
         """Bytes of the main model's tensors on disk."""
-        return sum(count * component.bytes(precision) for component, count in self._counted())
+        stored = self.stored_as(precision)
+        total = sum(stored.bytes(component) for component in self.before + self.after)
+        for index, kind in enumerate(self.layers):
+            total += sum(stored.bytes(component, index) for component in self.layer(kind))
+            if self.expert is not None and kind == MOE_LAYER:
+                total += self.experts * stored.bytes(self.expert, index)
+        return total
+
+    def rotary_bytes(self) -> int:
+        """The table of sines and cosines for every position, in 16 bit, as engines keep it once a rank."""
+        return 2 * self.rotary_width * (self.max_length or 0)
 
     def _counted(self) -> list[tuple[Component, int]]:
         """Every component and how often the model has it."""
@@ -172,13 +207,16 @@ class Model:
         return found
 
 
-def pipeline_stages(layers: int, stages: int) -> list[int]:
+def pipeline_stages(layers: int, stages: int, *, rest_last: bool = False) -> list[int]:
     """Layers of each pipeline stage, as vLLM divides them (``distributed.utils.get_pp_indices``).
 
     What is left over goes one each to the last stages but the very last, which has the head: 61 layers over 4 stages
-    are 15, 15, 16, 15.
+    are 15, 15, 16, 15. Releases before 0.8 gave it all to the last stage (``rest_last``): 61 over 2 are 30, 31.
     """
     sizes = [layers // stages] * stages
+    if rest_last:
+        sizes[-1] += layers % stages
+        return sizes
     for position in range(2, layers % stages + 2):
         sizes[-position] += 1
     return sizes

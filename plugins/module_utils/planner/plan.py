@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import addresses
+from .capacity import check_memory, judged
 from .checks import check_addresses, check_precision
 from .checks_engine import check_engine
 from .checks_parallel import check_parallel
@@ -16,7 +17,7 @@ from .engine import Launch, Serve, served_name
 from .findings import Finding, PlannerError, error, errors
 from .inventory_sources import scan
 from .layout import Layout, place
-from .memory import Memory, budget, check_memory
+from .memory import Memory
 from .network import check_network
 from .request import LAUNCHABLE, Host, Request
 from .request_reading import read_request
@@ -108,7 +109,7 @@ def make_plan(raw: Any) -> Plan:
     sized.extend(check_parallel(case))
     memory = None
     if request.cluster.gpu is not None:
-        memory = budget(case, request.cluster.gpu.memory_bytes)
+        memory = judged(case, request.cluster.gpu.memory_bytes)
         sized.extend(check_memory(case, memory, request.cluster.gpu.name))
     sized.extend(check_network(case, request.cluster))
     if hosts_known:
@@ -131,7 +132,7 @@ def make_memory(raw: Any) -> Memory:
     if problems or case is None or gpu is None:
         first = problems[0]
         raise PlannerError(first.code, "memory_budget", "; ".join(str(problem) for problem in problems), first.fix)
-    return budget(case, gpu.memory_bytes)
+    return judged(case, gpu.memory_bytes)
 
 
 def deployment(request: Request, data: int, findings: list[Finding]) -> Deployment | None:

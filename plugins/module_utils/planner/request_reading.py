@@ -12,7 +12,8 @@ from .engine_flags import KV_CACHE_DTYPES
 from .fields import Section, describe, suggestion
 from .findings import Finding, PlannerError, error
 from .hardware import Gpu, find_gpu
-from .model import PRECISIONS, Model
+from .model import Model
+from .quantisation import PRECISIONS, known_precision
 from .request import (
     ENGINES,
     Cluster,
@@ -33,7 +34,6 @@ MIXED_GPUS = ("refuse", "weakest")
 # Lengths of a request where none are given: a conversation's turn, answered at some length.
 DEFAULT_INPUT_TOKENS = 1024
 DEFAULT_OUTPUT_TOKENS = 1024
-_PRECISION_ALIASES = {"bfloat16": "bf16", "fp8_e4m3": "fp8", "float8": "fp8"}
 
 # Read by rooms of their own from what the request carries along.
 _PASSED_ON = ("objectives", "search", "stack", "claims", "commands")
@@ -204,8 +204,8 @@ def _read_precision(raw: Any, model: Model | None, findings: list[Finding]) -> s
     """The precision of the weights; ``auto`` (and nothing) is the checkpoint's own."""
     if raw is None or raw == "auto":
         return model.checkpoint_precision if model else None
-    name = _PRECISION_ALIASES.get(str(raw).lower(), str(raw).lower())
-    if name in PRECISIONS:
+    name = known_precision(str(raw))
+    if name is not None:
         return name
     findings.append(
         error("model.unknown_precision", f"precision is {describe(raw)}", suggestion(str(raw), (*PRECISIONS, "auto")))

@@ -167,9 +167,9 @@ def _resident_bytes(case: Deployment, tokens: float) -> float:
             touched = 1 - (1 - model.experts_per_token / model.experts) ** max(tokens, 1.0)
         other = float(weights.other + weights.mla_copy)
         if stage == 0 and not model.tied_embeddings:
-            other -= sum(item.bytes(case.precision) / tensor for item in model.before)
+            other -= sum(case.bytes(item) / tensor for item in model.before)
         if weights.mla_copy:
-            absorbed = sum(item.bytes(case.precision) for item in model.attention if item.name == "kv_b_proj")
+            absorbed = sum(case.bytes(item) for item in model.attention if item.name == "kv_b_proj")
             other -= absorbed * len(case.stage_layers(stage)) / tensor
         most = max(most, other + touched * weights.routed_experts)
     return most

@@ -28,6 +28,7 @@ ROWS = {
     "Kimi-K2 / K2-Thinking / K2.5 (text)": "kimi-k2",
     "Qwen3-235B-A22B": "qwen3-235b-a22b",
     "Qwen3-30B-A3B": "qwen3-30b-a3b",
+    "GLM-4.5 / 4.6": "glm-4.5",
 }
 # Components of param_count_dsv3.csv by ours.
 COMPONENTS = {
@@ -83,15 +84,21 @@ def test_the_released_checkpoint_closes() -> None:
     """
     main = model("deepseek-v3")
     assert main.checkpoint_precision == "fp8"
-    layer = sum(item.bytes("fp8") for item in main.layer("moe"))
+    stored = main.quantisation
     assert main.expert is not None
-    experts = main.experts * main.expert.bytes("fp8")
-    embedding = 2 * 129280 * 7168
-    projection_and_norms = 2 * (2 * 7168 * 7168 + 3 * 7168)  # eh_proj in BF16; enorm, hnorm and the head's norm
-    prediction = layer + experts + 2 * embedding + projection_and_norms
+    layer = sum(stored.bytes(item) for item in (*main.prediction, *main.layer("moe")))
+    prediction = layer + main.experts * stored.bytes(main.expert) + 2 * 2 * 129280 * 7168
     assert (
         main.checkpoint_bytes("fp8") + prediction == 688_574_839_360
     )  # 11.9 MB of safetensors headers below 688,586,727,753
+
+
+def test_the_prediction_layer_is_exact() -> None:
+    """DeepSeek-V3's without its copies of embedding and head; GLM-5.1's with the main model is the published total."""
+    assert model("deepseek-v3").prediction_parameters() == 11_610_068_224
+    found = model("glm-5.1")
+    assert found.parameters() + found.prediction_parameters() == 753_864_139_008
+    assert model("kimi-k2").prediction_parameters() == 0
 
 
 @pytest.mark.parametrize("row", sorted(ROWS))
