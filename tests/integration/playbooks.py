@@ -53,6 +53,9 @@ def play(
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                 "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
                 "PWD": str(ROOT),
+                # Runner's terminal is one that has colours; words are looked for here.
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_FORCE_COLOR": "0",
             },
             quiet=True,
         )
