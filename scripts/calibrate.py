@@ -41,6 +41,8 @@ VLLM_MAX_NUM_SEQS = 256
 UNSTATED_SEQUENCES = 4096.0
 # What a source says of its runs that the table has no column for: the H20 post ran decode attention in FP8.
 STATED = {("2025-09-26", "decode"): {"kv_cache_dtype": "fp8"}}
+# Where the loss turns from square to straight: about the error that two measurements of the same thing have.
+HUBER_BEND = 0.35
 PREFILL, DECODE, SERVING = "prefill", "decode", "e2e"
 
 
@@ -118,7 +120,9 @@ def read_points() -> list[Point]:
     with TABLE.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     lengths = {
-        (row["source"], row["phase"]): (row["isl"], row["osl"]) for row in rows if row["isl"].isdigit() and row["osl"].isdigit()
+        (row["source"], row["phase"]): (row["isl"], row["osl"])
+        for row in rows
+        if row["isl"].isdigit() and row["osl"].isdigit()
     }
     for row in rows:
         if not row["isl"] and not row["osl"] and (row["source"], row["phase"]) in lengths:
@@ -243,13 +247,18 @@ def orderings(points: Sequence[Point]) -> list[tuple[Prepared, Prepared]]:
     return [(at(ep16, 32.0), at(ep32, 32.0)), (at(ep32, 8.0), at(ep16, 8.0))]
 
 
+def _huber(error: float) -> float:
+    size = abs(error)
+    return size * size / 2 / HUBER_BEND if size < HUBER_BEND else size - HUBER_BEND / 2
+
+
 def _loss(
     prepared: Sequence[Prepared], order: Sequence[tuple[Prepared, Prepared]], reached: calibration.Efficiency
 ) -> float:
-    """Mean absolute logarithmic error, a point's at most 1: an outlier shall not bend the rest. An ordering the wrong way
-    round costs three times its error.
+    """Mean logarithmic error, squared while small and absolute beyond (Huber): an outlier shall not bend the rest. An
+    ordering the wrong way round costs three times its error.
     """
-    error = statistics.fmean(min(abs(math.log(foretell(item, reached) / item[0].measured)), 1.0) for item in prepared)
+    error = statistics.fmean(_huber(math.log(foretell(item, reached) / item[0].measured)) for item in prepared)
     for faster, slower in order:
         error += 3 * max(0.0, math.log(foretell(slower, reached) / foretell(faster, reached)) + 0.01)
     return error
@@ -260,10 +269,11 @@ def fit(
     order: Sequence[tuple[Prepared, Prepared]],
     start: calibration.Efficiency = calibration.FITTED,
     rounds: int = 4000,
+    width: float = 0.3,
 ) -> calibration.Efficiency:
     """The efficiencies with the least loss near ``start``, by a random search that is the same each time."""
     generator = random.Random(7)  # noqa: S311 - the same search each time
-    best, least, width = start, _loss(prepared, order, start), 0.3
+    best, least = start, _loss(prepared, order, start)
     for number in range(rounds):
         tried = [value * math.exp(generator.gauss(0, width)) for value in astuple(best)]
         tried[:2] = [min(value, 1.0) for value in tried[:2]]
@@ -283,7 +293,7 @@ def leave_one_out(
     found = {}
     for index, item in enumerate(prepared):
         others = [*prepared[:index], *prepared[index + 1 :]]
-        found[item[0].name] = foretell(item, fit(others, order, rounds=rounds)) / item[0].measured - 1
+        found[item[0].name] = foretell(item, fit(others, order, rounds=rounds, width=0.15)) / item[0].measured - 1
     return found
 
 
@@ -308,7 +318,11 @@ def main() -> None:
     print(f"{'row':5} {'phase':8} {'measured':>9} {'likely':>9} {'error':>7} {'left out':>8} {'bound':>9}  limited by")
     for point in points:
         bound = point.tokens_s(lambda terms: terms.bound_s)
-        told = f"{likely[point.name]:9.0f} {likely[point.name] / point.measured - 1:+7.0%}" if point.name in likely else f"{'-':>9} {'-':>7}"
+        told = (
+            f"{likely[point.name]:9.0f} {likely[point.name] / point.measured - 1:+7.0%}"
+            if point.name in likely
+            else f"{'-':>9} {'-':>7}"
+        )
         left = f"{out[point.name]:+8.0%}" if point.name in out else f"{'-':>8}"
         first = next(terms for terms in point.terms() if terms is not None)
         print(f"{point.name:5} {point.phase:8} {point.measured:9.0f} {told} {left} {bound:9.0f}  {first.limited_by}")
@@ -316,7 +330,7 @@ def main() -> None:
         errors_seen = sorted(abs(value) for value in out.values())
         print(f"median absolute error of points left out: {statistics.median(errors_seen):.1%}")
         ratios = sorted(1 / (1 + value) for value in out.values())
-        print("time taken / foretold, 10 % and 90 %:", [round(x, 2) for x in statistics.quantiles(ratios, n=10)][:: 8])
+        print("time taken / foretold, 10 % and 90 %:", [round(x, 2) for x in statistics.quantiles(ratios, n=10)][::8])
 
 
 def _perturbed() -> calibration.Efficiency:

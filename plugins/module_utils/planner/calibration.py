@@ -30,7 +30,7 @@ class Efficiency:
     prefill_passes: float
 
 
-FITTED = Efficiency(hbm=0.85, compute=0.49, layer_s=88e-6, eager_layer_s=3.4e-3, prefill_passes=125.0)
+FITTED = Efficiency(hbm=0.563, compute=0.655, layer_s=68e-6, eager_layer_s=3.67e-3, prefill_passes=337.0)
 
 # Popularity of experts: its standard deviation over its mean. The report of DeepSeek-R1 on H20 (2025-09-26) keeps the mean
 # rank at 0.7 or more of the fullest with 16 experts on each of 16 ranks: 1 + 0.73 x sqrt(2 ln 16 / 16) = 1 / 0.7.
@@ -46,5 +46,5 @@ ROUND_TRIP_S = 95e-6
 SLICED_EXPERT_TILE_ROWS = 64
 
 # How far published services lie from the likely figure: time taken / time foretold, at the ends of the middle 80 %.
-FASTEST = 0.75
-SLOWEST = 1.5
+FASTEST = 0.7
+SLOWEST = 1.45

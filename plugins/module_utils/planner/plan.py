@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import addresses
@@ -18,7 +18,8 @@ from .findings import Finding, PlannerError, error, errors
 from .inventory_sources import scan
 from .layout import Layout, place
 from .memory import Memory
-from .network import check_network
+from .network import check_network, network
+from .outlook import Outlook, outlook
 from .request import LAUNCHABLE, Host, Request
 from .request_reading import read_request
 from .stack import Stack, check_stack
@@ -38,6 +39,7 @@ class Plan:
     serve: dict[str, Serve]
     findings: tuple[Finding, ...]
     stack: Stack | None = None
+    outlook: Outlook | None = None
 
     @property
     def errors(self) -> list[Finding]:
@@ -56,7 +58,22 @@ class Plan:
             if engine
             else None,
             "stack": self.stack.as_dict() if self.stack else None,
+            "workload": asdict(self.request.workload) if self.request.workload else None,
+            "cluster": self._cluster(),
+            **(self.outlook.as_dict() if self.outlook else {}),
             "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+    def _cluster(self) -> dict[str, Any]:
+        """The hosts' hardware as the plan took it."""
+        cluster = self.request.cluster
+        return {
+            "hosts": len(cluster.hosts),
+            "gpus_per_host": cluster.gpus_per_host,
+            "gpu": asdict(cluster.gpu) if cluster.gpu else None,
+            "nic_gbit_s": cluster.nic_gbit_s,
+            "nics_per_host": cluster.nics_per_host,
+            "nic_mtu": cluster.nic_mtu,
         }
 
     def _service(self) -> dict[str, Any] | None:
@@ -111,11 +128,13 @@ def make_plan(raw: Any) -> Plan:
     if request.cluster.gpu is not None:
         memory = judged(case, request.cluster.gpu.memory_bytes)
         sized.extend(check_memory(case, memory, request.cluster.gpu.name))
-    sized.extend(check_network(case, request.cluster))
+    sized.extend(check_network(case, request.cluster, network(case, request.cluster)))
+    expected = outlook(request, case, memory, findings) if request.cluster.hosts else None
     if hosts_known:
         findings.extend(sized)
+        findings.extend(expected.findings if expected else [])
     serve = _serve(case, layout, request, findings)
-    return Plan(request, layout, memory, serve, tuple(findings), stack)
+    return Plan(request, layout, memory, serve, tuple(findings), stack, expected)
 
 
 def make_memory(raw: Any) -> Memory:

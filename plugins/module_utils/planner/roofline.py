@@ -20,7 +20,7 @@ from .hardware import Gpu
 from .memory import kv_bytes_per_token, weights_of_stage
 from .ports import goodput_fraction
 from .request import Cluster
-from .traffic import Spread, link_bytes, port_bytes, stage_bytes, tensor_bytes
+from .traffic import GATHER, Spread, link_bytes, port_bytes, scheme, stage_bytes, tensor_bytes
 
 HBM, COMPUTE, NIC, NVLINK = "HBM", "compute", "NIC", "NVLink"
 
@@ -45,8 +45,9 @@ class Terms:
 
     ``layers`` run one after another. ``weights_s`` is the part of ``hbm_s`` that does not shrink with the batch,
     ``routed_s`` the part of ``compute_s`` that goes to experts, ``fullest`` how much more of it the rank with the most
-    wanted experts gets; ``round_trips_s`` is what empty messages between hosts would take; ``pass_s`` is one pass of the
-    tokens' hidden vectors through device memory, all layers.
+    wanted experts gets and ``fullest_link`` how much more traffic. ``goodput`` is the payload's share of the ports' line
+    rate, ``divides`` whether the engine can let half a batch compute while the other half communicates, ``round_trips_s`` what empty messages between hosts would take, and ``pass_s`` one pass of the tokens' hidden
+    vectors through device memory, all layers.
     """
 
     hbm_s: float
@@ -57,6 +58,9 @@ class Terms:
     weights_s: float = 0.0
     routed_s: float = 0.0
     fullest: float = 1.0
+    fullest_link: float = 1.0
+    goodput: float = 1.0
+    divides: bool = False
     round_trips_s: float = 0.0
     pass_s: float = 0.0
     eager: bool = False
@@ -94,13 +98,15 @@ class Terms:
     @property
     def fabric_s(self) -> float:
         """Ports and links, until the rank that is sent most has it all."""
-        return (self.nic_s + self.nvlink_s) * self.fullest
+        return (self.nic_s / self.goodput + self.nvlink_s) * self.fullest_link
 
     def likely_s(self, reached: Efficiency) -> float:
         """As services do: one batch whose parts follow one another, or two half batches of which one computes while the
         other communicates, at the price of reading the weights and launching the layers twice; whichever is shorter.
         """
         device, fabric = self.device_s(reached), self.fabric_s
+        if not self.divides:
+            return device + fabric
         twice = self.weights_s / reached.hbm + self.launches_s(reached)
         return min(device + fabric, max(device + twice, fabric))
 
@@ -119,6 +125,16 @@ def _fullest(case: Deployment) -> float:
         return 1.0
     each = (case.model.experts + case.parallel.redundant_experts) / ranks
     return 1 + EXPERT_SKEW * math.sqrt(2 * math.log(ranks) / each)
+
+
+def _fullest_link(case: Deployment) -> float:
+    """The same for traffic: what is gathered everywhere does not depend on which experts are wanted."""
+    return 1.0 if scheme(case.engine.all2all_backend) == GATHER else _fullest(case)
+
+
+def _divides(case: Deployment) -> bool:
+    """vLLM's dual batch overlap and its kin exist for back ends that send copies, not for gathering or all-reduce."""
+    return case.parallel.expert and scheme(case.engine.all2all_backend) != GATHER
 
 
 def _round_trips_s(case: Deployment, rates: Machine) -> float:
@@ -214,6 +230,9 @@ def decode_terms(case: Deployment, rates: Machine, sequences: float, context: fl
         layers=len(model.layers) / stages,
         routed_s=routed / rates.weights_flops,
         fullest=_fullest(case),
+        fullest_link=_fullest_link(case),
+        goodput=rates.port_goodput,
+        divides=_divides(case),
         round_trips_s=_round_trips_s(case, rates),
         eager=case.engine.enforce_eager,
     )
@@ -235,6 +254,9 @@ def prefill_terms(case: Deployment, rates: Machine, length: float) -> Terms:
         layers=0.0,
         routed_s=flops.routed / share / rates.weights_flops,
         fullest=_fullest(case),
+        fullest_link=_fullest_link(case),
+        goodput=rates.port_goodput,
+        divides=_divides(case),
         pass_s=hidden_pass / rates.memory_bytes_s,
     )
 

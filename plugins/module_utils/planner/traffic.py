@@ -116,7 +116,9 @@ def _choices(experts: int, routing: Routing) -> tuple[tuple[int, ...], ...]:
         if routing.groups > 1:
             order.sort(key=lambda group: sum(_affinity(score) for score, _place in groups[group][:2]), reverse=True)
         taken = [
-            (score, group * size + place) for group in order[: routing.groups_per_token] for score, place in groups[group]
+            (score, group * size + place)
+            for group in order[: routing.groups_per_token]
+            for score, place in groups[group]
         ]
         chosen.append(tuple(expert for _score, expert in sorted(taken, reverse=True)[: routing.per_token]))
     return tuple(chosen)
