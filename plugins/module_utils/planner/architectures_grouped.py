@@ -181,7 +181,7 @@ def grouped_query(reader: ConfigReader, kind: str, name: str, repository: str | 
         before=(reader.embedding(hidden),),
         after=reader.after(hidden),
         attention=attention.components,
-        dense_ffn=dense_ffn,
+        dense_ffn=dense_ffn if DENSE_LAYER in routed.layers else (),
         moe_ffn=routed.beside,
         expert=routed.expert,
         kv=attention.kv,

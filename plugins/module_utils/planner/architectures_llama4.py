@@ -48,7 +48,7 @@ def llama4(reader: ConfigReader, kind: str, name: str, repository: str | None) -
         before=(reader.embedding(hidden),),
         after=reader.after(hidden),
         attention=attention.components,
-        dense_ffn=dense_ffn,
+        dense_ffn=dense_ffn if DENSE_LAYER in layers else (),
         moe_ffn=beside,
         expert=expert,
         kv=attention.kv,

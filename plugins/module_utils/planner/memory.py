@@ -8,10 +8,11 @@ is in ``capacity``.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .components import EMBEDDING, HEAD, MTP, ROUTED_EXPERTS, Component
+from .components import HEAD, MTP, ROUTED_EXPERTS, Component
 from .deployment import Deployment
 from .engine_flags import KV_ELEMENT_BYTES
 from .hardware import GIB
@@ -105,6 +106,25 @@ def utilisation(engine: Engine) -> float:
     return 0.92 if engine.version >= _NEW_UTILISATION_SINCE else 0.9
 
 
+class _Tally:
+    """Bytes on one rank, by part of the model."""
+
+    def __init__(self, case: Deployment) -> None:
+        self._case = case
+        self.parts: dict[str, int] = {}
+
+    def put(self, part: str, size: int) -> None:
+        self.parts[part] = self.parts.get(part, 0) + size
+
+    def add(
+        self, components: tuple[Component, ...], layer: int | None = None, part: str | None = None, times: int = 1
+    ) -> None:
+        """Each component's share, under its own part unless another is named."""
+        for component in components:
+            share = -(-self._case.bytes(component, layer) // component.shards(self._case.parallel.tensor))
+            self.put(part or component.part, times * share)
+
+
 def weights_of_stage(case: Deployment, stage: int) -> Weights:
     """Weights of one rank in pipeline stage ``stage``.
 
@@ -112,39 +132,38 @@ def weights_of_stage(case: Deployment, stage: int) -> Weights:
     data ranks); q_b, kv_b, o, MLPs, embedding and head over the tensor ranks; q_a, kv_a, norms and router are whole on
     every rank. Multi-token prediction layers, where they are loaded, are on the last stage.
     """
-    model = case.model
-    parts: dict[str, int] = {}
-
-    def add(component: Component, layer: int | None = None, part: str | None = None) -> None:
-        share = -(-case.bytes(component, layer) // component.shards(case.parallel.tensor))
-        name = part or component.part
-        parts[name] = parts.get(name, 0) + share
-
-    last = case.is_last(stage)
-    for component in model.before + model.vision if stage == 0 else ():
-        add(component)
-    for component in model.after if last else ():
-        add(component)
-    # A last stage of its own has a table for the head that shares it, or for the layers that draft tokens.
-    if last and stage and (model.tied_embeddings or case.prediction_layers):
-        for component in model.before:
-            add(component, part=HEAD if model.tied_embeddings else EMBEDDING)
+    model, tally = case.model, _Tally(case)
     first, end = case.stage_span(stage)
-    for index in range(first, end):
-        for component in model.layer(model.layers[index]):
-            add(component, index)
-    routed = sum(_experts_bytes(case, index) for index in range(first, end) if model.layers[index] == MOE_LAYER)
+    if stage == 0:
+        tally.add(model.before + model.vision)
+    routed = 0
+    for (kind, index), times in _alike(case, first, end).items():
+        tally.add(model.layer(kind), index, times=times)
+        if kind == MOE_LAYER:
+            routed += times * _experts_bytes(case, index)
     if model.expert is not None:
-        parts[ROUTED_EXPERTS] = _on_one_rank(case, routed)
-    copies = end - first
-    for index in _prediction_indices(case) if last else ():
-        for component in model.prediction + model.layer(MOE_LAYER):
-            add(component, index, MTP)
-        parts[MTP] += _on_one_rank(case, _experts_bytes(case, index))
-        copies += 1
+        tally.put(ROUTED_EXPERTS, _on_one_rank(case, routed))
+    if case.is_last(stage):
+        _add_end(case, stage, tally)
     if model.latent is not None:
-        parts[MLA_COPY] = copies * _latent_copy_bytes(case) // case.parallel.tensor
-    return Weights(parts)
+        layers = end - first + (case.prediction_layers if case.is_last(stage) else 0)
+        tally.put(MLA_COPY, layers * _latent_copy_bytes(case) // case.parallel.tensor)
+    return Weights(tally.parts)
+
+
+def _add_end(case: Deployment, stage: int, tally: _Tally) -> None:
+    """What the last stage has after its layers. On its own it needs a table of tokens for a head that shares it, and for
+    layers that draft tokens.
+    """
+    model = case.model
+    tally.add(model.after)
+    if stage and model.tied_embeddings:
+        tally.add(model.before, part=HEAD)
+    elif stage and case.prediction_layers:
+        tally.add(model.before)
+    for index in _prediction_indices(case):
+        tally.add(model.prediction + model.layer(MOE_LAYER), index, part=MTP)
+        tally.put(MTP, _on_one_rank(case, _experts_bytes(case, index)))
 
 
 def _prediction_indices(case: Deployment) -> range:
@@ -153,7 +172,13 @@ def _prediction_indices(case: Deployment) -> range:
     return range(count, count + case.prediction_layers)
 
 
-def _experts_bytes(case: Deployment, layer: int) -> int:
+def _alike(case: Deployment, first: int, end: int) -> Counter[tuple[str, int | None]]:
+    """The layers from ``first`` up to ``end`` by kind; those a quantisation leaves something out of each alone."""
+    apart = {layer for _, layer in case.quantisation.exempt}
+    return Counter((case.model.layers[index], index if index in apart else None) for index in range(first, end))
+
+
+def _experts_bytes(case: Deployment, layer: int | None) -> int:
     """A layer's routed experts: those of the fullest rank, or all where each is sliced."""
     expert = case.model.expert
     return 0 if expert is None else case.experts_on_fullest_rank * case.bytes(expert, layer)

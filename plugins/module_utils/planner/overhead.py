@@ -57,9 +57,9 @@ _ONE_REPLICA = _overhead(
 )
 _ONE_REPLICA_V0 = _overhead(
     6.5,
-    8.0,
     9.5,
-    "logs of vLLM 0.7.3 at TP=8 have 5.2 to 7.2 GiB outside torch, and 6.4 GiB of activations for 32,000 tokens a step",
+    12.5,
+    "logs of vLLM 0.7.3 at TP=8 have 5.2 to 7.2 GiB outside torch and 6.4 to 7 GiB of activations, 12 to 13.5 in all",
 )
 # Data parallel ranks with experts spread over them, by the largest expert parallel size each row is for. The high
 # figure is what is published (14 GB at EP=8, 20 GB at EP=16, single charts, budget assumed), the low one the least seen
