@@ -55,7 +55,8 @@ integration: setup ## site.yml and verify.yml on the lab, through ansible-runner
 molecule: setup ## Every role's scenario: converge, idempotence, testinfra
 	pytest tests/molecule
 
-bench: setup ## What a second run and a launch cost, as ratios measured in one run
+bench: setup ## What a plan, a second run and a launch cost
+	python -m tests.bench.search
 	python -m tests.bench
 
 docs: setup ## Write docs/reference from the argument specs and the plugins' documentation

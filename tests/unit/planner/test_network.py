@@ -7,12 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import find_model
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.network import (
-    allgather_bytes_per_token,
-    network_tokens_per_s,
-    weights_tokens_per_s,
-)
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.network import network, weights_tokens_per_s
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import deployment, make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request
 
@@ -20,24 +15,34 @@ Reference = Callable[..., dict[str, Any]]
 
 
 def codes(raw: dict[str, Any]) -> list[str]:
-    return [finding.code for finding in make_plan(raw).findings]
+    return [finding.code for finding in make_plan(raw).findings if finding.code.startswith("network.")]
 
 
 def ceilings(raw: dict[str, Any]) -> tuple[float | None, float]:
+    """The all-gather's ceiling and the weights'."""
     request = read_request(raw, [])
-    case = deployment(request, 32, [])
+    case = deployment(request, raw["parallel"].get("data", 32), [])
     assert case is not None
     assert request.cluster.gpu is not None
     assert request.cluster.gpu.memory_bandwidth_bytes_s is not None
-    return network_tokens_per_s(case, request.cluster), weights_tokens_per_s(
-        case, request.cluster.gpu.memory_bandwidth_bytes_s
-    )
+    found = network(case, request.cluster).bound_tokens_s.get("allgather_reducescatter")
+    return found, weights_tokens_per_s(case, request.cluster.gpu.memory_bandwidth_bytes_s)
 
 
-def test_bytes_of_one_token() -> None:
-    model, _served = find_model("deepseek-v3")
-    assert allgather_bytes_per_token(model, "fp8", 32) == pytest.approx(1.224e6, rel=0.001)
-    assert allgather_bytes_per_token(model, "bf16", 32) == 2 * 14_336 * 31 / 32 * 58
+@pytest.mark.parametrize(
+    ("changes", "backend", "tokens"),
+    [
+        ({}, "deepep_high_throughput", 4_246),
+        ({}, "deepep_low_latency", 1_653),
+        ({}, "allgather_reducescatter", 2_550),
+        ({"engine.version": "0.12.0"}, "allgather_reducescatter", 1_940),
+        ({"cluster.nic_gbit_s": 100}, "deepep_high_throughput", 16_984),
+        ({"cluster.nic_gbit_s": 400, "cluster.nics_per_host": 8}, "deepep_low_latency", 211_603),
+    ],
+)
+def test_ceilings_by_backend(reference: Reference, changes: dict[str, Any], backend: str, tokens: float) -> None:
+    found = make_plan(reference(changes)).as_dict()["network"]["bound_tokens_s"]
+    assert found[backend] == pytest.approx(tokens, rel=0.01)
 
 
 @pytest.mark.parametrize(
