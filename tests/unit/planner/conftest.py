@@ -79,3 +79,16 @@ def published() -> Callable[[str], list[dict[str, str]]]:
 def data_dir() -> Path:
     """The directory of the tests' data."""
     return DATA
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], str]:
+    """Writes a file below a directory of its own; returns its path."""
+
+    def to(name: str, text: str) -> str:
+        path = tmp_path / "inventory" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return to
