@@ -73,13 +73,13 @@ def grouped_attention(reader: ConfigReader, hidden: int, heads: int, *, bias: bo
 
 
 def _no_experts(reader: ConfigReader, _: int) -> Experts:
-    return Experts((DENSE_LAYER,) * reader.integer("num_hidden_layers"))
+    return Experts((DENSE_LAYER,) * reader.layers("num_hidden_layers"))
 
 
 def _qwen3_moe(reader: ConfigReader, hidden: int) -> Experts:
     count = reader.integer("num_experts")
     step, dense = reader.integer("decoder_sparse_step", 1), reader.indices("mlp_only_layers")
-    indices = range(reader.integer("num_hidden_layers"))
+    indices = range(reader.layers("num_hidden_layers"))
     per_token = reader.integer("num_experts_per_tok")
     return Experts(
         layers=tuple(MOE_LAYER if i not in dense and (i + 1) % step == 0 else DENSE_LAYER for i in indices),
@@ -107,13 +107,13 @@ def _glm4_moe(reader: ConfigReader, hidden: int) -> Experts:
         beside += (swiglu("shared_experts", SHARED, hidden, shared * width, "mlp.shared_experts"),)
     per_token = reader.integer("num_experts_per_tok")
     return Experts(
-        layers=tuple(MOE_LAYER if i >= first else DENSE_LAYER for i in range(reader.integer("num_hidden_layers"))),
+        layers=tuple(MOE_LAYER if i >= first else DENSE_LAYER for i in range(reader.layers("num_hidden_layers"))),
         count=count,
         per_token=per_token,
         expert=swiglu("routed_experts", ROUTED_EXPERTS, hidden, width, _EXPERT),
         beside=beside,
         routing=Routing(per_token, reader.integer("n_group", 1), reader.integer("topk_group", 1)),
-        predictions=reader.integer("num_nextn_predict_layers", 0, minimum=0),
+        predictions=reader.layers("num_nextn_predict_layers", 0, minimum=0),
     )
 
 
@@ -128,7 +128,7 @@ def _minimax_m2(reader: ConfigReader, hidden: int) -> Experts:
         beside += (swiglu("shared_experts", SHARED, hidden, shared, "block_sparse_moe.shared_experts"),)
     width = reader.integer("intermediate_size")
     return Experts(
-        layers=(MOE_LAYER,) * reader.integer("num_hidden_layers"),
+        layers=(MOE_LAYER,) * reader.layers("num_hidden_layers"),
         count=count,
         per_token=per_token,
         expert=swiglu("routed_experts", ROUTED_EXPERTS, hidden, width, "block_sparse_moe.experts.0"),

@@ -90,7 +90,7 @@ def latent_moe(reader: ConfigReader, kind: str, name: str, repository: str | Non
     """Latent attention, leading dense layers, then layers of shared and routed experts."""
     hidden = reader.integer("hidden_size")
     heads = reader.integer("num_attention_heads")
-    count = reader.integer("num_hidden_layers")
+    count = reader.layers("num_hidden_layers")
     low_rank = reader.optional("q_lora_rank")
     shape = LatentShape(
         heads=heads,
@@ -121,7 +121,7 @@ def latent_moe(reader: ConfigReader, kind: str, name: str, repository: str | Non
     dense_ffn = (swiglu("dense_mlp", DENSE, hidden, reader.integer("intermediate_size"), "mlp"),)
     first, every = reader.integer("first_k_dense_replace", 0, minimum=0), reader.integer("moe_layer_freq", 1)
     layers = tuple(MOE_LAYER if i >= first and i % every == 0 else DENSE_LAYER for i in range(count))
-    predictions = reader.integer("num_nextn_predict_layers", 0, minimum=0)
+    predictions = reader.layers("num_nextn_predict_layers", 0, minimum=0)
     moe_layer = (*attention, *moe_ffn, expert)
     present = [moe_layer if layer == MOE_LAYER else attention + dense_ffn for layer in layers]
     per_token = reader.integer("num_experts_per_tok")

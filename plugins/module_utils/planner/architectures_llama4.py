@@ -21,7 +21,7 @@ def llama4(reader: ConfigReader, kind: str, name: str, repository: str | None) -
     """The text part with its image encoder, where the configuration describes one."""
     hidden = reader.integer("hidden_size")
     heads = reader.integer("num_attention_heads")
-    count = reader.integer("num_hidden_layers")
+    count = reader.layers("num_hidden_layers")
     attention = grouped_attention(reader, hidden, heads, bias=reader.flag("attention_bias"))
     experts, width = reader.integer("num_local_experts"), reader.integer("intermediate_size")
     per_token = reader.integer("num_experts_per_tok", 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,12 @@ def _names(known: str, repository: str) -> tuple[str, ...]:
 _BY_NAME = {name: known for known in reversed(CATALOGUE) for name in reversed(_names(known, CATALOGUE[known][0]))}
 
 
+@cache
+def _known(name: str) -> Model:
+    repository, config = CATALOGUE[name]
+    return read_model(config, name, repository)
+
+
 def find_model(given: Any) -> tuple[Model, str]:
     """The model meant by a catalogue name, a path to a ``config.json`` or its directory, or the configuration itself;
     and what serves it.
@@ -117,8 +124,7 @@ def find_model(given: Any) -> tuple[Model, str]:
     name = given.strip()
     known = _BY_NAME.get(name.lower())
     if known is not None:
-        repository, config = CATALOGUE[known]
-        return read_model(config, known, repository), repository
+        return _known(known), CATALOGUE[known][0]
     if os.sep in name or name.endswith(".json"):
         return _from_file(name)
     raise PlannerError(

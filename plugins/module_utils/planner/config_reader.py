@@ -14,6 +14,8 @@ from .quantisation_reading import read_quantisation
 
 Config = Mapping[str, Any]
 
+MOST_LAYERS = 10_000
+
 
 class ConfigReader:
     """One configuration, or the text part of one that also describes an image encoder.
@@ -34,6 +36,13 @@ class ConfigReader:
         """A mapping of the whole configuration, such as ``vision_config``; empty where there is none."""
         found = self._outer.get(key)
         return found if isinstance(found, Mapping) else {}
+
+    def layers(self, key: str, default: int | None = None, minimum: int = 1) -> int:
+        """A number of layers, which are counted one by one."""
+        found = self.integer(key, default, minimum)
+        if found > MOST_LAYERS:
+            raise self.wrong(key, f"is {found}, more layers than any model has")
+        return found
 
     def integer(self, key: str, default: int | None = None, minimum: int = 1) -> int:
         """A whole number of at least ``minimum``; nothing and ``null`` are the default."""

@@ -152,8 +152,8 @@ def weights_of_stage(case: Deployment, stage: int) -> Weights:
 
 
 def _add_end(case: Deployment, stage: int, tally: _Tally) -> None:
-    """What the last stage has after its layers. On its own it needs a table of tokens for a head that shares it, and for
-    layers that draft tokens.
+    """What the last stage has after its layers. Apart from the first it needs a table of tokens of its own for a head
+    that shares it, and for layers that draft tokens.
     """
     model = case.model
     tally.add(model.after)

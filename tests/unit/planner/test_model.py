@@ -180,6 +180,9 @@ def test_unknown_name_suggests_the_near_one() -> None:
         (config(hidden_size="7168"), "model.config_key"),
         (config(num_hidden_layers=0), "model.config_key"),
         (config(n_routed_experts=True), "model.config_key"),
+        (config(num_hidden_layers=10**9), "model.config_key"),
+        (config("glm-5", indexer_types=["full", "shared"]), "model.config_key"),
+        (config("llama-4-maverick", text_config={"hidden_size": 5120}), "model.config_key"),
         (config(quantization_config={"quant_method": "awq"}), "model.unknown_quantisation"),
         ({}, "model.no_model_type"),
         (None, "model.missing"),
@@ -199,10 +202,87 @@ def test_a_file_that_is_no_configuration(tmp_path: Path, content: str) -> None:
     assert code_of(str(path)) == "model.unreadable"
 
 
+# Scalars of the whole model as its publisher or a quoted list of its tensors has them.
+TOTALS = {
+    "llama-3.1-8b": 8_030_261_248,
+    "llama-3.1-70b": 70_553_706_496,
+    "llama-3.1-405b": 405_853_388_800,
+    "qwen2.5-72b": 72_706_203_648,
+    "glm-5.1": 743_911_218_432,
+}
+
+
+@pytest.mark.parametrize("name", sorted(TOTALS))
+def test_exact_totals(name: str) -> None:
+    assert model(name).parameters() == TOTALS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "billions", "active"),
+    [
+        ("llama-4-maverick", 400, 17),
+        ("llama-4-scout", 109, 17),
+        ("minimax-m2", 230, 10),
+        ("glm-4.5", 355, 32),
+        ("glm-4.5-air", 106, 12),
+        ("qwen3-coder-480b-a35b", 480, 35),
+        ("kimi-k2", 1026, 32),
+        ("glm-5", 744, 40),
+    ],
+)
+def test_totals_are_what_publishers_call_them(name: str, billions: int, active: int) -> None:
+    found = model(name)
+    assert found.parameters() / 1e9 == pytest.approx(billions, rel=0.012)
+    assert found.active_parameters() / 1e9 == pytest.approx(active, rel=0.12)
+
+
+def test_llama_4_has_routed_layers_among_dense_ones_and_looks_back_in_chunks(published: Published) -> None:
+    found = model("llama-4-maverick")
+    assert found.layers[:4] == ("dense", "moe", "dense", "moe")
+    assert found.moe_layers == 24
+    assert (found.attention_cost.reach, found.attention_cost.reach_layers) == (8192, 36)
+    expected = next(line for line in published("model_configs") if line["model"] == "Llama-4-Maverick-17B-128E")
+    assert found.parameters() - 5120 == int(expected["params_total_computed"])  # which leaves the last norm out
+    assert found.vision[0].parameters == pytest.approx(0.87e9, rel=0.02)
+    assert model("llama-4-scout").moe_layers == 48
+
+
+def test_the_text_part_of_a_larger_configuration() -> None:
+    """Kimi-K2.5: its own quantisation is in the text part, its image encoder is not counted."""
+    text = config("kimi-k2-thinking")
+    found = find_model({"model_type": "kimi_k25", "text_config": text, "vision_config": {"vt_hidden_size": 1152}})[0]
+    assert found.parameters() == model("kimi-k2.5").parameters()
+    assert found.checkpoint_bytes("int4") == model("kimi-k2.5").checkpoint_bytes("int4")
+
+
+@pytest.mark.parametrize(
+    ("spoken", "name"),
+    [
+        ("DeepSeek-V3-AWQ", "deepseek-v3-awq"),
+        ("Qwen3-235B-A22B-Instruct-2507", "qwen3-235b-a22b-instruct-2507"),
+        ("Llama-4-Maverick-17B-128E-FP8", "llama-4-maverick-fp8"),
+        ("meta-llama/Llama-3.1-8B-Instruct", "llama-3.1-8b"),
+        ("Qwen3-Coder-480B-A35B-Instruct-FP8", "qwen3-coder-480b-a35b-fp8"),
+    ],
+)
+def test_names_in_common_use(spoken: str, name: str) -> None:
+    assert model(spoken) == model(name)
+
+
+def test_every_model_knows_its_attention_and_routing() -> None:
+    for name in CATALOGUE:
+        found = model(name)
+        assert found.attention_cost.decode_per_context_token > 0
+        assert found.routing.per_token == found.experts_per_token
+        assert found.experts % found.routing.groups == 0
+        assert found.rotary_bytes() > 0
+
+
 def test_pipeline_stages_are_vllms() -> None:
     assert pipeline_stages(61, 4) == [15, 15, 16, 15]
     assert pipeline_stages(62, 4) == [15, 16, 16, 15]
     assert pipeline_stages(63, 4) == [16, 16, 16, 15]
+    assert pipeline_stages(61, 2, rest_last=True) == [30, 31]  # as releases before 0.8 did
 
 
 @given(st.integers(1, 200), st.integers(1, 16))
