@@ -40,7 +40,8 @@ options:
     type: str
   precision:
     description:
-      - Precision of the weights, V(fp8) or V(bf16); V(auto) is the checkpoint's own.
+      - Precision of the weights, V(bf16), V(fp8), V(int8), V(int4), V(awq), V(gptq) or V(nvfp4); V(auto) is the
+        checkpoint's own.
     type: str
     default: auto
   parallel:
