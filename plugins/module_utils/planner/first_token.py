@@ -95,9 +95,10 @@ def first_token(
 def waiting_s(*, service_s: float, servers: float, arrival_rate: float, percentile: float, users: int) -> float:
     """The wait that ``percentile`` percent of requests stay under, in seconds; 0 where most find a server free."""
     load = arrival_rate * service_s / servers
-    most = max(0.0, users / servers - 1) * service_s
+    # All users at once, and this one as far back in the queue as its percentile says.
+    most = max(0.0, users / servers - 1) * service_s * percentile / 100
     if load >= 1:
-        return most * percentile / 100
+        return most
     all_busy = _erlang_c(servers, load)
     missed = 1 - percentile / 100
     if all_busy <= missed:

@@ -11,7 +11,7 @@ without NVLink have the rate of PCIe 4.0 x 16 in its place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,3 +114,18 @@ def find_gpu(given: Any, findings: list[Finding], where: str = "cluster.gpu") ->
         )
     findings.append(problem.finding())
     return None
+
+
+def weakest(gpus: Sequence[Gpu]) -> Gpu:
+    """A device that has the least of each: what ranks in lockstep on unlike devices come down to."""
+
+    def least(field: str) -> float | None:
+        known = [getattr(gpu, field) for gpu in gpus]
+        return None if None in known else float(min(known))
+
+    names = " and ".join(sorted({gpu.name for gpu in gpus}))
+    return Gpu(
+        name=f"weakest of {names}",
+        memory_bytes=min(gpu.memory_bytes for gpu in gpus),
+        **{field: least(field) for field in _RATES},
+    )

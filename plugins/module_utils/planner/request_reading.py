@@ -11,7 +11,7 @@ from .catalogue import find_model
 from .engine_flags import KV_CACHE_DTYPES
 from .fields import Section, describe, suggestion
 from .findings import Finding, PlannerError, error
-from .hardware import Gpu, find_gpu
+from .hardware import Gpu, find_gpu, weakest
 from .model import Model
 from .quantisation import PRECISIONS, known_precision
 from .request import (
@@ -148,13 +148,32 @@ def _read_cluster(raw: Any, findings: list[Finding], group: str | None) -> Clust
     return Cluster(
         hosts=hosts,
         gpus_per_host=gpus,
-        gpu=find_gpu(section.get("gpu"), findings),
+        gpu=_one_gpu(find_gpu(section.get("gpu"), findings), hosts, mixed, findings),
         nic_gbit_s=nic,
         nics_per_host=nics or 1,
         nic_mtu=section.integer("nic_mtu", 4096, 256, 9000) or 4096,
         mixed_gpus=mixed,
         sound=sound and section.sound,
     )
+
+
+def _one_gpu(given: Gpu | None, hosts: tuple[Host, ...], mixed: str, findings: list[Finding]) -> Gpu | None:
+    """The device that is planned on: the cluster's, or where hosts have others the weakest of all, if that is allowed."""
+    own = [host for host in hosts if host.gpu is not None and host.gpu != given]
+    if given is None or not own:
+        return given
+    there = [host.gpu or given for host in hosts]
+    if mixed == "refuse":
+        listed = ", ".join(f"{host.name} has {host.gpu.name}" for host in own if host.gpu)
+        findings.append(
+            error(
+                "hardware.mixed_gpus",
+                f"cluster.gpu is {given.name}, but {listed}: ranks in lockstep all run as fast as the weakest",
+                "set cluster.mixed_gpus to weakest to plan on that, or take the hosts out of the group",
+            )
+        )
+        return given
+    return weakest(there)
 
 
 def _read_workload(raw: Any, findings: list[Finding]) -> Workload | None:
