@@ -278,6 +278,39 @@ def test_every_model_knows_its_attention_and_routing() -> None:
         assert found.rotary_bytes() > 0
 
 
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.floats(),
+    st.text(max_size=3),
+    st.lists(st.one_of(st.integers(-1, 99), st.text(max_size=3)), max_size=3),
+    st.dictionaries(
+        st.sampled_from(["quant_method", "bits", "ignore", "config_groups", "hidden_size", "weight_block_size"]),
+        st.one_of(st.sampled_from(["fp8", "awq", "gptq", "compressed-tensors", "modelopt"]), st.integers(-1, 9)),
+    ),
+)
+
+
+@given(st.sampled_from(sorted(CATALOGUE)), st.data())
+def test_any_configuration_is_a_model_or_a_reason(name: str, data: st.DataObject) -> None:
+    given_ = config(name)
+    inner = data.draw(st.booleans()) and isinstance(given_.get("text_config"), dict)
+    part = dict(given_["text_config"]) if inner else given_
+    keys = data.draw(st.lists(st.sampled_from(sorted(part)), max_size=3))
+    part.update({key: data.draw(JUNK) for key in keys})
+    try:
+        found = find_model({**given_, "text_config": part} if inner else part)[0]
+    except PlannerError as problem:
+        said = problem.finding()
+    else:
+        assert found.parameters() > 0
+        assert found.checkpoint_bytes(found.checkpoint_precision) > 0
+        return
+    assert said.code.startswith("model.")
+    assert said.fix
+
+
 def test_pipeline_stages_are_vllms() -> None:
     assert pipeline_stages(61, 4) == [15, 15, 16, 15]
     assert pipeline_stages(62, 4) == [15, 16, 16, 15]
