@@ -14,6 +14,8 @@ description:
   - Computes, on the controller and without touching a host, where every data parallel rank runs, whether weights,
     KV cache and overhead fit the fullest rank, and the command line and environment that each host starts the
     engine with.
+  - Says what is to be expected of it (tokens a second, time to the first token and per token, each as a range with
+    its bound and what limits it), judges objectives by that, and looks for layouts of the same hosts that do better.
   - Everything that can be known wrong from the input is listed as a finding with a code, a message and a fix. A
     finding of severity C(error) makes the module fail after all findings are listed; the failed result still
     carries the whole plan.
@@ -22,10 +24,13 @@ options:
   cluster:
     description:
       - C(hosts), a list of hosts in inventory order, each with C(name), C(data_address) and, where known,
-        C(node_rank) and C(data_interface).
+        C(node_rank), C(data_interface) and, where it differs, C(gpu).
       - C(gpus_per_host); C(gpu), a name from the catalogue or a mapping with at least C(memory_bytes), what the
-        device offers.
-      - C(nic_gbit_s), the speed of one port of the data network, and C(nics_per_host), by default V(1).
+        device offers, and for the performance C(memory_bandwidth_bytes_s), C(bf16_flops), C(fp8_flops), C(fp4_flops)
+        and C(nvlink_bytes_s) (one direction).
+      - C(nic_gbit_s), the speed of one port of the data network, C(nics_per_host), by default V(1), and C(nic_mtu),
+        by default V(4096).
+      - C(mixed_gpus), whether unlike devices are refused (V(refuse), the default) or planned on the V(weakest).
     type: dict
     required: true
   model:
@@ -48,7 +53,7 @@ options:
     description:
       - C(tensor), C(data), C(pipeline) sizes; C(data) by default uses every GPU. C(expert) spreads the routed
         experts over tensor x data ranks. C(redundant_experts) copies of experts for load balancing, C(eplb)
-        whether balancing is on.
+        whether balancing is on. C(decode_context) ranks of a tensor group divide each sequence's KV cache.
     type: dict
     default: {}
   engine:
@@ -56,6 +61,8 @@ options:
       - C(name) (C(vllm)) and C(version); C(platform), V(cuda) or V(cpu).
       - C(gpu_memory_utilization), C(kv_cache_dtype), C(max_model_len), C(kv_cache_memory_bytes), C(max_num_seqs)
         (a rank), C(max_num_batched_tokens), C(all2all_backend), C(eplb_config), C(api_server_count).
+      - C(speculative_tokens) drafted a step by the model's own multi-token prediction and their C(acceptance_rate);
+        C(enforce_eager) for no CUDA graphs.
       - C(host) and C(port) the API servers listen on, C(rpc_port) of the engines' handshake, C(served_model_name).
       - C(arguments), further flags without dashes with their values, and C(environment), further variables.
     type: dict
@@ -63,8 +70,35 @@ options:
   workload:
     description:
       - C(sessions), how many sequences are served at once, each at full context.
+      - For the performance C(input_tokens) and C(output_tokens) of a request, C(context_tokens), the mean context
+        while tokens are generated, and C(arrival_rate) in requests a second; without it C(sessions) users ask again
+        as soon as they are answered.
     type: dict
     required: true
+  objectives:
+    description:
+      - Service objectives, each with C(metric) (C(decode_tokens_s), C(prefill_tokens_s), C(output_tokens_s),
+        C(ttft_ms), C(tpot_ms), C(memory_used_fraction), C(sessions)) and C(at_least) or C(at_most); C(name),
+        C(percentile) and C(input_tokens) where they matter.
+    type: list
+    elements: dict
+  search:
+    description:
+      - C(enabled), whether other layouts are looked for, by default V(true); C(precisions) that may be tried beside
+        the plan's own; C(most), how many are reported, by default V(12).
+    type: dict
+  stack:
+    description:
+      - The software stack around the engine, checked as a set.
+    type: dict
+  claims:
+    description:
+      - Claims to be checked; see the documentation's page on them.
+    type: raw
+  commands:
+    description:
+      - Command lines of C(vllm serve) by host name, to be audited.
+    type: dict
   inventory:
     description:
       - C(sources), the paths the inventory was read from, and C(group), the group the hosts were taken from.
@@ -110,7 +144,10 @@ EXAMPLES = r"""
     precision: fp8
     parallel: {tensor: 1, data: 32, pipeline: 1, expert: true, redundant_experts: 32}
     engine: {name: vllm, version: 0.19.1, gpu_memory_utilization: 0.9, kv_cache_dtype: auto, max_model_len: 32768}
-    workload: {sessions: 200}
+    workload: {sessions: 200, input_tokens: 512, output_tokens: 1024}
+    objectives:
+      - {name: throughput, metric: decode_tokens_s, at_least: 50000}
+      - {name: first token, metric: ttft_ms, percentile: 95, input_tokens: 512, at_most: 1200}
   delegate_to: localhost
   run_once: true
 """
@@ -140,6 +177,48 @@ plan:
     engine:
       description: Name, version and platform of the engine.
       type: dict
+    model:
+      description: C(parameters) (C(total), C(active), C(routed), C(components)) and C(flops_per_token).
+      type: dict
+    network:
+      description: Bytes a token and C(bound_tokens_s), the ports' ceiling, by back end.
+      type: dict
+    performance:
+      description:
+        - C(decode_tokens_s), C(prefill_tokens_s), C(output_tokens_s), C(ttft_ms) and C(tpot_ms), each with C(low),
+          C(likely), C(high) and C(bound), and C(limited_by). Empty where a device's or port's rate is not known.
+      type: dict
+    objectives:
+      description: Each objective with its C(verdict), V(met), V(not met) or V(uncertain), and C(margin).
+      type: list
+      elements: dict
+    alternatives:
+      description: Layouts of the same hosts, best first, then those dropped with the C(reason).
+      type: list
+      elements: dict
+    wins_from_nic_gbit_s:
+      description: Port speed of a host from which the requested layout is as fast as the best other one.
+      type: float
+    sensitivity:
+      description: What ten percent more or less of each input do.
+      type: list
+      elements: dict
+    contingencies:
+      description: What runs with a device or a host lost, and with more devices.
+      type: list
+      elements: dict
+    bring_up:
+      description: What can be loaded at each stage of bringing the cluster up.
+      type: list
+      elements: dict
+    document_check:
+      description: Claims with the figure given, the figure derived, a C(verdict) and its C(reason).
+      type: list
+      elements: dict
+    explain:
+      description: Every number that decides, with C(provenance) and C(arithmetic).
+      type: list
+      elements: dict
     findings:
       description: What is wrong, doubtful or worth knowing; C(code), C(severity), C(message), C(fix).
       type: list

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from .layout import Layout
 from .memory import Memory, gib
+from .outlook import Outlook
 from .plan import Plan
 
 
@@ -18,6 +19,8 @@ def summary(plan: Plan) -> list[str]:
         lines.extend(_layout(plan, plan.layout))
     if plan.memory is not None:
         lines.extend(_memory(plan.memory))
+    if plan.outlook is not None:
+        lines.extend(_outlook(plan.outlook))
     lines.extend(f"{finding.severity}: {finding}" for finding in plan.findings)
     return lines
 
@@ -49,6 +52,32 @@ def _memory(memory: Memory) -> list[str]:
         (f"room for KV cache ({memory.kv_capacity_tokens} tokens)", gib(memory.kv_capacity_bytes)),
     ]
     return table(rows)
+
+
+def _outlook(outlook: Outlook) -> list[str]:
+    lines: list[str] = []
+    rows: list[tuple[str, ...]]
+    found = outlook.performance
+    if found is not None:
+        first = found.ttft_s(found.case.workload.input_tokens, 50)
+        rows = [("expected", "low", "likely", "high", "bound")]
+        for name, values, scale in (
+            (f"decode tokens/s (limited by {found.limited_by})", found.decode_tokens_s, 1.0),
+            (f"prefill tokens/s (limited by {found.prefill.limited_by})", found.prefill_tokens_s, 1.0),
+            ("time per token, ms", found.tpot_s, 1e3),
+            (f"time to the first token of {found.case.workload.input_tokens}, ms", first, 1e3),
+        ):
+            figures = (values.low, values.likely, values.high, values.bound)
+            rows.append((name, *(f"{scale * value:,.0f}" for value in figures)))
+        lines.extend(table(rows))
+    if outlook.objectives:
+        rows = [("objective", "target", "likely", "verdict")]
+        rows.extend(
+            (item.name, f"{item.relation} {item.target:,.10g}", f"{item.likely:,.4g}", item.verdict)
+            for item in outlook.objectives
+        )
+        lines.extend(table(rows))
+    return lines
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
