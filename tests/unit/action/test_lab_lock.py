@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,9 @@ def test_the_run_and_not_its_worker_holds_the_lock(tmp_path: Path) -> None:
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_a_second_run_is_told_who_holds_it(tmp_path: Path, check_mode: bool) -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
+        # The kernel tells a new program's arguments a moment after it has begun.
+        while not Path(f"/proc/{other.pid}/cmdline").read_bytes():
+            time.sleep(0.01)
         acquire(tmp_path / "lock", other.pid)
         result = act(tmp_path, check_mode)
         other.kill()
