@@ -38,7 +38,7 @@ DEFAULTS: dict[str, tuple[tuple[Version, Any], ...]] = {
     "eplb.policy": ((version("0.13.0"), "default"),),
     "eplb.enable_migration_batching": ((version("0.32.0"), False),),
     "expert_placement_strategy": ((version("0.11.0"), "linear"),),
-    "gpu_memory_utilization": ((version("0.1.0"), 0.9), (version("0.20.0"), 0.92)),
+    "gpu_memory_utilization": ((version("0.0.0"), 0.9), (version("0.20.0"), 0.92)),
     "kv_cache_dtype": ((version("0.8.4"), "auto"),),
     "enable_dbo": ((version("0.11.0"), False),),
     "dbo_decode_token_threshold": ((version("0.11.0"), 32),),

@@ -12,6 +12,7 @@ from .capacity import check_memory, judged
 from .checks import check_addresses, check_precision
 from .checks_engine import check_engine
 from .checks_parallel import check_parallel
+from .command_audit import CommandAudit, audit_commands
 from .deployment import Deployment
 from .engine import Launch, Serve, served_name
 from .findings import Finding, PlannerError, error, errors
@@ -40,6 +41,7 @@ class Plan:
     findings: tuple[Finding, ...]
     stack: Stack | None = None
     outlook: Outlook | None = None
+    audit: CommandAudit | None = None
 
     @property
     def errors(self) -> list[Finding]:
@@ -58,6 +60,7 @@ class Plan:
             if engine
             else None,
             "stack": self.stack.as_dict() if self.stack else None,
+            "commands": self.audit.as_dict() if self.audit else None,
             "workload": asdict(self.request.workload) if self.request.workload else None,
             "cluster": self._cluster(),
             **(self.outlook.as_dict() if self.outlook else {}),
@@ -117,11 +120,11 @@ def make_plan(raw: Any) -> Plan:
     findings.extend(check_addresses(hosts))
     if engine is not None:
         findings.extend(check_engine(engine, len(hosts), request.model))
-    stack = _stack(request, findings)
+    stack, audit = _stack(request, findings), _audit(request, findings)
     sized: list[Finding] = []
     case = deployment(request, layout.data_parallel_size, sized) if layout is not None else None
     if layout is None or case is None:
-        return Plan(request, layout, None, {}, tuple(findings + sized if hosts_known else findings), stack)
+        return Plan(request, layout, None, {}, tuple(findings + sized if hosts_known else findings), stack, None, audit)
     findings.extend(check_precision(case, request.model_path))
     sized.extend(check_parallel(case))
     memory = None
@@ -134,7 +137,7 @@ def make_plan(raw: Any) -> Plan:
         findings.extend(sized)
         findings.extend(expected.findings if expected else [])
     serve = _serve(case, layout, request, findings)
-    return Plan(request, layout, memory, serve, tuple(findings), stack, expected)
+    return Plan(request, layout, memory, serve, tuple(findings), stack, expected, audit)
 
 
 def make_memory(raw: Any) -> Memory:
@@ -190,6 +193,21 @@ def _stack(request: Request, findings: list[Finding]) -> Stack | None:
     if given is None or request.engine is None:
         return None
     return check_stack(given, request.engine, request.cluster.gpu, findings)
+
+
+def _audit(request: Request, findings: list[Finding]) -> CommandAudit | None:
+    """What the commands that the input carries would do on its hosts."""
+    cluster = request.cluster
+    if request.engine is None:
+        return None
+    return audit_commands(
+        request.commands,
+        request.engine,
+        cluster.hosts,
+        gpus_per_host=cluster.gpus_per_host,
+        model=request.model,
+        findings=findings,
+    )
 
 
 def _serve(case: Deployment, layout: Layout, request: Request, findings: list[Finding]) -> dict[str, Serve]:
