@@ -21,7 +21,12 @@ from .hardware import GIB
 from .memory import kv_bytes_per_token, utilisation
 from .model import MOE_LAYER
 from .performance import Range
+from .ports import goodput_fraction
 from .traffic import copies_sent, expected_hosts, port_bytes, prompt_port_bytes
+from .versions import version
+
+# The oldest release that the tables of flags were read from: what it has may be older.
+_OLDEST = version("0.8.4")
 
 Of = Callable[[Subject], Optional[float]]
 
@@ -277,6 +282,7 @@ _OF_MODEL: dict[str, Quantity] = {
     "moe_layers": Quantity("", "layers with routed experts", lambda s: float(s.model.moe_layers)),
     "experts": Quantity("", "routed experts a layer", lambda s: float(s.model.experts)),
     "experts_per_token": Quantity("", "routed experts a token goes to", lambda s: float(s.model.experts_per_token)),
+    "heads": Quantity("", "attention's heads", lambda s: float(s.model.heads)),
     "hidden_size": Quantity("", "width of the hidden state", lambda s: float(s.model.hidden_size)),
     "vocabulary": Quantity(
         "",
@@ -308,6 +314,11 @@ _OF_MEMORY: dict[str, Quantity] = {
     ),
     "kv_cache_gb_per_gpu_mean": Quantity("GB", "KV cache of the mean rank", _memory("mean_kv_cache_bytes", 1e9)),
     "kv_capacity_tokens": Quantity("tokens", "room for KV cache on the fullest rank", _memory("kv_capacity_tokens", 1)),
+    "sessions_capacity": Quantity(
+        "",
+        "sessions of full context that the KV cache has room for",
+        lambda s: None if s.memory is None else float(s.memory.kv_capacity_sessions * s.case.data),
+    ),
     "sessions_per_rank": Quantity("", "sessions of the mean rank", _memory("mean_sessions", 1)),
     "sessions_on_fullest_rank": Quantity("", "sessions of the fullest rank", _memory("sessions", 1)),
     "experts_per_gpu": Quantity("", "experts a layer on the fullest rank", _memory("experts_per_layer", 1)),
@@ -366,6 +377,10 @@ _OF_NETWORK: dict[str, Quantity] = {
         "Gb/s",
         "of a host's ports for each device",
         lambda s: None if _line(s) is None else (_line(s) or 0) * 8 / 1e9 / s.cluster.gpus_per_host,
+    ),
+    "nics_per_host": Quantity("", "a host's ports on the data network", lambda s: float(s.cluster.nics_per_host)),
+    "goodput_fraction": Quantity(
+        "", "share of the ports' line rate that is payload", lambda s: goodput_fraction(s.cluster.nic_mtu)
     ),
     "nic_seconds": Quantity("s", "`bytes` through a host's ports", _nic_seconds, "nic_seconds"),
     "expected_hosts": Quantity("", "hosts a token's experts are on", lambda s: expected_hosts(s.model, s.spread.hosts)),
@@ -431,6 +446,6 @@ def figure(subject: Subject, name: str, conditions: Mapping[str, Any]) -> Value:
 def _release(which: str, flag: str) -> str:
     known: Lifetime = {**FLAGS, **ENVIRONMENT}[flag]
     found = known.introduced if which == "since" else known.removed
-    if found is None:
-        raise UnknownError(f"{flag} is in every release known")
+    if found is None or found == _OLDEST:
+        raise UnknownError(f"{flag} is in every release examined, {_OLDEST} and newer")
     return str(found)
