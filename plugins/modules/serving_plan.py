@@ -89,7 +89,14 @@ options:
     type: dict
   stack:
     description:
-      - The software stack around the engine, checked as a set.
+      - The hosts' software, judged as a set against the engine's wheel. Everything is optional; what is not given
+        is said to be unknown and never taken for good.
+      - C(profile), V(cuda12_4), V(cuda12_8) or V(cuda13), gives the CUDA toolkit and says which releases it is for.
+      - C(driver), C(cuda_toolkit), C(distribution) (V(ubuntu22.04), V(ubuntu24.04), V(debian12), V(debian13),
+        V(rhel9), V(rocky9)), C(python) (in quotes, 3.10 is not 3.1), C(glibc), C(fabric_manager); C(wheel_cuda) for
+        a wheel other than the one on PyPI, such as V(cu129).
+      - C(ofed), V(inbox), V(doca) or V(mlnx_ofed), with a version after a blank; C(secure_boot).
+      - C(packages), installed Python packages with their versions, or what C(pip list --format freeze) prints.
     type: dict
   claims:
     description:
@@ -97,7 +104,10 @@ options:
     type: raw
   commands:
     description:
-      - Command lines of C(vllm serve) by host name, to be audited.
+      - Command lines of C(vllm serve) by host name, as text with variables before the command, continuations,
+        comments and quotes, or as an argument list. They are audited for O(engine)'s version - what would they
+        start on these hosts, or why would the service not come up?
+      - What is wrong with them is among the findings and makes the module fail like any other error.
     type: dict
   inventory:
     description:
@@ -148,6 +158,30 @@ EXAMPLES = r"""
     objectives:
       - {name: throughput, metric: decode_tokens_s, at_least: 50000}
       - {name: first token, metric: ttft_ms, percentile: 95, input_tokens: 512, at_most: 1200}
+  delegate_to: localhost
+  run_once: true
+
+- name: The same with the hosts' software, and commands from elsewhere
+  moefleet.serving.serving_plan:
+    cluster: "{{ cluster }}"
+    model: deepseek-v3
+    engine: {name: vllm, version: 0.19.1}
+    workload: {sessions: 200}
+    stack:
+      profile: cuda12_4
+      driver: 550.127.05
+      distribution: ubuntu22.04
+      ofed: doca 3.1.0
+    commands:
+      node-0: |
+        GLOO_SOCKET_IFNAME=eth1 NCCL_SOCKET_IFNAME==eth1 \
+        vllm serve deepseek-ai/DeepSeek-V3 --enable-expert-parallel --data-parallel-size 32 \
+          --data-parallel-size-local 8 --data-parallel-address 192.168.1.10 --api-server-count 8
+      node-1: |
+        GLOO_SOCKET_IFNAME=eth1 NCCL_SOCKET_IFNAME==eth1 \
+        vllm serve deepseek-ai/DeepSeek-V3 --enable-expert-parallel --data-parallel-size 32 \
+          --data-parallel-size-local 8 --data-parallel-address 192.168.1.10 \
+          --headless --data-parallel-start-rank 8
   delegate_to: localhost
   run_once: true
 """
@@ -219,6 +253,16 @@ plan:
       description: Every number that decides, with C(provenance) and C(arithmetic).
       type: list
       elements: dict
+    stack:
+      description:
+        - The software stack with its C(verdict) (V(ok), V(refused) or V(unknown)), C(reasons) and C(checks); empty
+          where O(stack) is.
+      type: dict
+    commands:
+      description:
+        - The audit of O(commands). C(outcome) is V(starts), V(does_not_start), V(hangs) or V(unknown), C(reasons) say
+          why, C(layout) is what they would start, C(hosts) what was read; empty where O(commands) is.
+      type: dict
     findings:
       description: What is wrong, doubtful or worth knowing; C(code), C(severity), C(message), C(fix).
       type: list

@@ -141,7 +141,7 @@ def test_every_part_is_checked_when_all_are_given() -> None:
 
 
 def test_forward_compatibility_is_for_some_branches_only() -> None:
-    asked = {"environment": {"VLLM_ENABLE_CUDA_COMPATIBILITY": "1"}}
+    asked: dict[str, Any] = {"environment": {"VLLM_ENABLE_CUDA_COMPATIBILITY": "1"}}
     raw = {**SOUND_13, "driver": "570.172.08"}
     assert judged(raw, "0.33.0")[0].verdict == "refused"
     stack, codes = judged(raw, "0.33.0", **asked)
