@@ -9,6 +9,8 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ..pages.quantities import figure
+
 _LABEL_WIDTH = 64
 _BAR_WIDTH = 330
 _VALUE_WIDTH = 150
@@ -50,11 +52,6 @@ def latency_rows(figures: Mapping[str, float | None], limits: Mapping[str, float
         if value is not None:
             rows.append(Bar(name.upper(), value, limits.get(name)))
     return rows
-
-
-def figure(value: float) -> str:
-    """Return a number with as many digits as a person reads."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _bar(row: Bar, unit: str, top: float, offset: float) -> str:

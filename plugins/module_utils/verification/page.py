@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..evidence.result import FAIL, PASS, UNKNOWN, WARN, worst
-from .charts import bars, figure, latency_rows
+from ..pages.markup import SIGNS, banner, document, facts, folded, mark, soft, text
+from ..pages.quantities import quantity
+from .charts import bars, latency_rows
 from .model import Check
 from .report import headline, together
-from .style import CSS
 
-_SIGNS = {PASS: "✓", WARN: "!", UNKNOWN: "?", FAIL: "✗"}
 _VERDICT_WORDS = {PASS: "Passed", WARN: "Passed with warnings", UNKNOWN: "Not proven", FAIL: "Failed"}
 _SERVICE = "the service"
 _LATENCY_TITLES = {
@@ -40,8 +39,6 @@ _HOST_COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Engine", ("engine_version",)),
     ("Network", ("data_address",)),
 )
-# Content-Security-Policy: even a slip could not make this page ask the network for anything.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -57,27 +54,13 @@ def render(report: Mapping[str, Any]) -> str:
             _all_checks(report["checks"]),
         )
     )
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{_text(title)}</title><style>{CSS}</style></head><body><main>{body}</main></body></html>\n"
-    )
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
-def _mark(verdict: str, word: bool = True) -> str:
-    label = f" {verdict}" if word else ""
-    return f'<span class="{verdict}" title="{verdict}">{_SIGNS[verdict]}{label}</span>'
+    return document(title, body)
 
 
 def _header(report: Mapping[str, Any], title: str) -> str:
     verdict, service, layout = report["verdict"], report["service"], report["service"]["layout"]
     sizes = (("DP", "data_parallel_size"), ("EP", "expert_parallel_size"), ("TP", "tensor_parallel_size"))
-    facts = (
+    tiles = (
         ("Engine", service["engine"]),
         ("Hosts", len(report["hosts"])),
         ("Engines (ranks)", service["engines"]),
@@ -85,12 +68,7 @@ def _header(report: Mapping[str, Any], title: str) -> str:
         ("Address", f"{service['address']}, port {service['port']}"),
         ("Measured", report["generated_at"].replace("T", " ")),
     )
-    entries = "".join(f"<div><dt>{name}</dt><dd>{_text(value)}</dd></div>" for name, value in facts)
-    return (
-        f'<h1>{_text(title)}</h1><div class="banner {verdict}">'
-        f"<strong>{_SIGNS[verdict]} {_VERDICT_WORDS[verdict]}</strong>"
-        f'<span>{_text(headline(report))}</span></div><dl class="facts">{entries}</dl>'
-    )
+    return f"<h1>{text(title)}</h1>{banner(verdict, _VERDICT_WORDS[verdict], headline(report))}{facts(tiles)}"
 
 
 def _trouble(checks: Sequence[Mapping[str, Any]]) -> str:
@@ -98,10 +76,10 @@ def _trouble(checks: Sequence[Mapping[str, Any]]) -> str:
     if not wrong:
         return ""
     entries = "".join(
-        f'<section class="trouble {check.verdict}"><h3>{_mark(check.verdict)} · '
-        f"{_text(check.host or _SERVICE)}: {_text(check.reason or check.title)}</h3><dl>"
-        f"<dt>expected</dt><dd>{_text(check.expected)}</dd><dt>found</dt><dd>{_text(check.observed)}</dd>"
-        + (f"<dt>what to do</dt><dd>{_text(check.fix)}</dd>" if check.fix else "")
+        f'<section class="trouble {check.verdict}"><h3>{mark(check.verdict)} · '
+        f"{text(check.host or _SERVICE)}: {text(check.reason or check.title)}</h3><dl>"
+        f"<dt>expected</dt><dd>{text(check.expected)}</dd><dt>found</dt><dd>{text(check.observed)}</dd>"
+        + (f"<dt>what to do</dt><dd>{text(check.fix)}</dd>" if check.fix else "")
         + "</dl></section>"
         for check in together(wrong)
     )
@@ -119,23 +97,25 @@ def _hosts(report: Mapping[str, Any]) -> str:
         '<h2>Hosts and ranks</h2><div class="wide"><table id="hosts"><thead>'
         "<tr><th>Host</th><th>Role</th><th>Verdict</th>"
         f"{heads}<th>Ranks</th></tr></thead><tbody>{rows}</tbody></table></div>"
-        f'<p class="soft">{_SIGNS[PASS]} pass, {_SIGNS[WARN]} warning, {_SIGNS[UNKNOWN]} unknown, {_SIGNS[FAIL]} fail. '
-        "A rank passes when its process runs, the service's metrics know it, it answered a completion addressed to it, "
-        "and its own counter shows that it computed it.</p>"
+        + soft(
+            f"{SIGNS[PASS]} pass, {SIGNS[WARN]} warning, {SIGNS[UNKNOWN]} unknown, {SIGNS[FAIL]} fail. A rank passes "
+            "when its process runs, the service's metrics know it, it answered a completion addressed to it, and its "
+            "own counter shows that it computed it."
+        )
     )
 
 
 def _host_row(host: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> str:
     own = [check for check in checks if check["host"] == host["name"]]
     cells = "".join(
-        f'<td class="mark">{_mark(_worst_or_unknown(own, identifiers), word=False)}</td>'
+        f'<td class="mark">{mark(_worst_or_unknown(own, identifiers), word="")}</td>'
         for unused, identifiers in _HOST_COLUMNS
     )
     chips = "".join(_rank_chip(rank, [check for check in own if check["rank"] == rank]) for rank in host["ranks"])
-    name = f'<strong>{_text(host["name"])}</strong><br><span class="soft">{_text(host["address"] or "")}</span>'
+    name = f'<strong>{text(host["name"])}</strong><br><span class="soft">{text(host["address"] or "")}</span>'
     return (
         f"<tr><td>{name}</td>"
-        f'<td>{_text(host["role"])}</td><td class="mark">{_mark(host["verdict"])}</td>{cells}'
+        f'<td>{text(host["role"])}</td><td class="mark">{mark(host["verdict"])}</td>{cells}'
         f'<td class="ranks">{chips}</td></tr>'
     )
 
@@ -151,7 +131,7 @@ def _rank_chip(rank: int, checks: Sequence[Mapping[str, Any]]) -> str:
         verdicts.append(UNKNOWN)
         told.append("whether its process runs was not seen")
     verdict = worst(verdicts)
-    return f'<span class="chip {verdict}" title="{_text("; ".join(told))}">{_SIGNS[verdict]} {rank}</span>'
+    return f'<span class="chip {verdict}" title="{text("; ".join(told))}">{SIGNS[verdict]} {rank}</span>'
 
 
 def _benchmark(report: Mapping[str, Any]) -> str:
@@ -161,20 +141,20 @@ def _benchmark(report: Mapping[str, Any]) -> str:
         return "<h2>Benchmark</h2><p>It was not run.</p>"
     limits: Mapping[str, float] = report["thresholds"]
     counted = f"{_or_dash(values['completed'])} of {_or_dash(values['requested'])} completed"
-    facts = (
+    tiles = (
         ("Requests", f"{counted}, {_or_dash(values['failed'])} failed"),
-        ("Output throughput", _quantity(values["output_tokens_s"], "tokens/s")),
-        ("Total throughput", _quantity(values["total_tokens_s"], "tokens/s")),
-        ("Duration", _quantity(values["duration_s"], "s")),
+        ("Output throughput", quantity(values["output_tokens_s"], "tokens/s")),
+        ("Total throughput", quantity(values["total_tokens_s"], "tokens/s")),
+        ("Duration", quantity(values["duration_s"], "s")),
     )
-    entries = "".join(f"<div><dt>{name}</dt><dd>{_text(value)}</dd></div>" for name, value in facts)
     charts = "".join(_latency_chart(name, values, limits) for name in _LATENCY_TITLES)
-    command = " ".join(bench.get("argv") or ())
+    told = "".join(
+        f"<pre>{text(part)}</pre>" for part in (" ".join(bench.get("argv") or ()), bench.get("output_tail") or "")
+    )
     return (
-        f'<h2>Benchmark</h2><dl class="facts">{entries}</dl><div class="charts" id="latency">{charts}</div>'
-        '<p class="soft">The upright line is the objective of that percentile.</p>'
-        f"<details><summary>The command, and what it printed</summary><pre>{_text(command)}</pre>"
-        f"<pre>{_text(bench.get('output_tail') or '')}</pre></details>"
+        f'<h2>Benchmark</h2>{facts(tiles)}<div class="charts" id="latency">{charts}</div>'
+        + soft("The upright line is the objective of that percentile.")
+        + folded("The command, and what it printed", told)
     )
 
 
@@ -190,27 +170,23 @@ def _latency_chart(name: str, values: Mapping[str, Any], limits: Mapping[str, fl
 
 def _all_checks(checks: Sequence[Mapping[str, Any]]) -> str:
     rows = "".join(
-        f'<tr><td class="mark">{_mark(check["verdict"])}</td><td>{_text(_place(check))}</td>'
-        f'<td class="text">{_text(check["title"] + _rank_note(check))}'
-        f'<br><span class="soft">{_text(check["id"])}</span></td>'
-        f'<td class="text">{_text(check["expected"])}</td><td class="text">{_text(check["observed"])}'
-        + (f'<br><span class="soft">{_text(check["reason"])}</span>' if check["reason"] else "")
+        f'<tr><td class="mark">{mark(check["verdict"])}</td><td>{text(_place(check))}</td>'
+        f'<td class="text">{text(check["title"] + _rank_note(check))}'
+        f'<br><span class="soft">{text(check["id"])}</span></td>'
+        f'<td class="text">{text(check["expected"])}</td><td class="text">{text(check["observed"])}'
+        + (f'<br><span class="soft">{text(check["reason"])}</span>' if check["reason"] else "")
         + "</td></tr>"
         for check in checks
     )
-    return (
-        f"<details><summary>All {len(checks)} checks</summary>"
+    listed = (
         '<div class="wide"><table id="checks"><thead><tr><th>Verdict</th><th>Where</th><th>Check</th><th>Expected</th>'
-        f"<th>Found</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
+        f"<th>Found</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
+    return folded(f"All {len(checks)} checks", listed)
 
 
 def _rank_note(check: Mapping[str, Any]) -> str:
     return "" if check["rank"] is None else f" ({check['rank']})"
-
-
-def _quantity(value: float | None, unit: str) -> str:
-    return "unknown" if value is None else f"{figure(value)} {unit}"
 
 
 def _or_dash(value: object) -> str:
