@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Fits the planner's five efficiencies to published throughputs, and says how well they foretell what they were not shown.
+"""Fits the planner's five efficiencies to published throughputs, and says how well they foretell what they were not
+shown.
 
 usage: scripts/calibrate.py [--leave-one-out]
 
-Prints the fitted numbers for plugins/module_utils/planner/calibration.py, and for every published row what was measured,
-what is likely and the bound. A row whose lengths or concurrency are not stated takes part in the bound only.
+Prints the fitted numbers for plugins/module_utils/planner/calibration.py, and for every published row what was
+measured, what is likely and the bound. A row whose lengths or concurrency are not stated takes part in the bound only.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def _number(text: str) -> float | None:
 def _gpu(text: str) -> str:
     if "141" in text and "H20" in text:
         return "H20-141G"
-    return text.split()[0]
+    return text.split(maxsplit=1)[0]
 
 
 def _ports(text: str) -> tuple[int, float]:
@@ -197,7 +198,11 @@ def _point(row: dict[str, str]) -> Point:
         findings,
     )
     assert not errors(findings), (row["id"], errors(findings))
-    assert request.model and request.precision and request.parallel and request.engine and request.workload
+    assert request.model is not None
+    assert request.precision is not None
+    assert request.parallel is not None
+    assert request.engine is not None
+    assert request.workload is not None
     case = Deployment(request.model, request.precision, request.parallel, data, request.engine, request.workload)
     return Point(
         name=row["id"],

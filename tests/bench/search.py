@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan  # noqa: E402
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
 
 SIZES = {4: 1.0, 128: 10.0}  # hosts, and the seconds aimed at
 
@@ -25,7 +25,11 @@ def request(hosts: int) -> dict[str, Any]:
     return {
         "cluster": {
             "hosts": [
-                {"name": f"node-{index}", "data_address": f"10.1.{index // 200}.{index % 200 + 1}", "data_interface": "eth1"}
+                {
+                    "name": f"node-{index}",
+                    "data_address": f"10.1.{index // 200}.{index % 200 + 1}",
+                    "data_interface": "eth1",
+                }
                 for index in range(hosts)
             ],
             "gpus_per_host": 8,
@@ -60,10 +64,11 @@ def main() -> None:
     for hosts, aim in SIZES.items():
         command = [sys.executable, "-m", "tests.bench.search", "--once", str(hosts)]
         seconds = [
-            float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
+            float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             for _ in range(given.repeat)
         ]
-        print(f"plan and search, {hosts:3} x 8: median {statistics.median(seconds):.2f} s of {given.repeat} (aim < {aim:g})")
+        median = statistics.median(seconds)
+        print(f"plan and search, {hosts:3} x 8: median {median:.2f} s of {given.repeat} (aim < {aim:g})")
 
 
 if __name__ == "__main__":

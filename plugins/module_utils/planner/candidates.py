@@ -100,13 +100,11 @@ def launchable(candidate: Candidate, case: Deployment, gpus_per_host: int) -> tu
     parallel, release = candidate.parallel, case.engine.version
     if parallel.eplb and case.engine.platform == "cpu":
         return "no", "vLLM refuses EPLB on the CPU platform"
-    if candidate.gpus <= gpus_per_host:
-        return "yes", ""
     rank_over_hosts = parallel.pipeline > 1 or parallel.tensor > gpus_per_host
-    if not rank_over_hosts:
-        if release < _MULTI_NODE_SINCE:
-            return "no", f"data parallel ranks on several hosts need vLLM {_MULTI_NODE_SINCE} or newer"
+    if candidate.gpus <= gpus_per_host or (not rank_over_hosts and release >= _MULTI_NODE_SINCE):
         return "yes", ""
+    if not rank_over_hosts:
+        return "no", f"data parallel ranks on several hosts need vLLM {_MULTI_NODE_SINCE} or newer"
     if candidate.data > 1:
         return "unproven", "a data parallel rank whose stages are on several hosts: no report of it with experts spread"
     if release < _RANK_OVER_HOSTS_SINCE:

@@ -79,8 +79,8 @@ def _smaller(name: str, case: Deployment, cluster: Cluster, gpu: Gpu, gpus: int)
 
 
 def _resized(case: Deployment, gpus: int, *, with_eplb: bool) -> Deployment:
-    """The same tensor and pipeline sizes on fewer or more devices, with the fewest redundant experts that EPLB can divide;
-    what is left over stays idle.
+    """The same tensor and pipeline sizes on fewer or more devices, with the fewest redundant experts that EPLB can
+    divide; what is left over stays idle.
     """
     data = max(1, gpus // case.parallel.gpus_per_rank)
     parallel = case.parallel
@@ -115,7 +115,7 @@ def _sized(name: str, case: Deployment, cluster: Cluster, gpu: Gpu, note: str = 
 
 
 def bring_up(case: Deployment, cluster: Cluster, gpu: Gpu) -> list[Case]:
-    """Stages 1 device, 1 host, 2 hosts and so on doubling: the best layout that fits, or how many layers can be tried."""
+    """One device, one host, two hosts and so on: the best layout that fits, or how many layers can be tried."""
     each, hosts = cluster.gpus_per_host, len(cluster.hosts)
     counts = sorted({1, *(each * count for count in (1, 2, 4, 8, 16) if count <= hosts), each * hosts})
     return [_stage(case, cluster, gpu, count) for count in counts]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .calibration import EXPERT_SKEW, FASTEST, FITTED, ROUND_TRIP_S, SLOWEST, SLICED_EXPERT_TILE_ROWS
+from .calibration import EXPERT_SKEW, FASTEST, FITTED, ROUND_TRIP_S, SLICED_EXPERT_TILE_ROWS, SLOWEST
 from .deployment import Deployment
 from .first_token import OVERHEAD_S
 from .flops import decode_attention_flops, token_flops
@@ -91,8 +91,8 @@ def _model(case: Deployment) -> Iterator[Explained]:
         decode_attention_flops(model, context),
         "FLOP",
         DERIVED,
-        f"{model.attention_cost.decode_per_context_token:,} FLOPs a layer and context token x {len(model.layers)} layers"
-        f" x {context:,} tokens",
+        f"{model.attention_cost.decode_per_context_token:,} FLOPs a layer and context token"
+        f" x {len(model.layers)} layers x {context:,} tokens",
     )
 
 
@@ -170,8 +170,8 @@ def _performance(case: Deployment, performance: Performance) -> Iterator[Explain
         terms.likely_s(reached) * 1e3,
         "ms",
         DERIVED,
-        f"HBM / {reached.hbm:g} + compute / {reached.compute:g} + {terms.layers:g} layers x {reached.layer_s * 1e6:.3g} us"
-        f" + fabric x {terms.fullest:.3g} (fullest rank), or two half batches where that is shorter",
+        f"HBM / {reached.hbm:g} + compute / {reached.compute:g}"
+        f" + {terms.layers:g} layers x {reached.layer_s * 1e6:.3g} us + fabric x {terms.fullest:.3g} (fullest rank), or two half batches where that is shorter",
     )
     yield Explained(
         "decode tokens/s, likely",

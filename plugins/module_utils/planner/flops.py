@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """FLOPs of one token, by where they are spent.
 
-A matrix costs two FLOPs a parameter and token. Attention proper depends on the context and is counted apart. DeepSeek-V3:
-73.25 GFLOPs a token, of which 40.9 are routed; attention in decode 17.0 MFLOPs for each token of the context, in prefill
-5.0 MFLOPs for each pair of query and key.
+A matrix costs two FLOPs a parameter and token. Attention proper depends on the context and is counted apart.
+DeepSeek-V3: 73.25 GFLOPs a token, of which 40.9 are routed; attention in decode 17.0 MFLOPs for each token of the
+context, in prefill 5.0 MFLOPs for each pair of query and key.
 """
 
 from __future__ import annotations

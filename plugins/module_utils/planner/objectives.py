@@ -45,8 +45,8 @@ class Objective:
 
 @dataclass(frozen=True)
 class Judged:
-    """An objective with what is expected; ``margin`` is the likely figure's distance to the target, as a share of it and
-    positive on the good side.
+    """An objective with what is expected; ``margin`` is the likely figure's distance to the target, as a share of it
+    and positive on the good side.
     """
 
     name: str

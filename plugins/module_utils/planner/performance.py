@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Tokens a second, time per token and time to the first token of a deployment: bounds, and what services would reach.
 
-A likely figure comes from ``roofline`` with the fitted efficiencies; ``low`` and ``high`` are the ends of the middle 80 %
-of published services around it; ``bound`` is arithmetic at peak rates and holds whatever the engine does.
+A likely figure comes from ``roofline`` with the fitted efficiencies; ``low`` and ``high`` are the ends of the middle 80
+% of published services around it; ``bound`` is arithmetic at peak rates and holds whatever the engine does.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def estimate(
 ) -> Performance | None:
     """What ``replicas`` groups like ``case`` do together; ``case.workload`` is one group's share.
 
-    ``kv_tokens`` is the room for KV cache on the fullest rank: sessions beyond it wait. ``None`` where the device's rates
-    are not known, or the ports' that the layout needs.
+    ``kv_tokens`` is the room for KV cache on the fullest rank: sessions beyond it wait. ``None`` where the device's
+    rates are not known, or the ports' that the layout needs.
     """
     rates = machine(cluster, gpu, case.precision)
     if rates is None:

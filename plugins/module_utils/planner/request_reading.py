@@ -158,7 +158,7 @@ def _read_cluster(raw: Any, findings: list[Finding], group: str | None) -> Clust
 
 
 def _one_gpu(given: Gpu | None, hosts: tuple[Host, ...], mixed: str, findings: list[Finding]) -> Gpu | None:
-    """The device that is planned on: the cluster's, or where hosts have others the weakest of all, if that is allowed."""
+    """The device that is planned on: the cluster's, or the weakest where hosts have others and that is allowed."""
     own = [host for host in hosts if host.gpu is not None and host.gpu != given]
     if given is None or not own:
         return given

@@ -45,8 +45,9 @@ class Terms:
 
     ``layers`` run one after another. ``weights_s`` is the part of ``hbm_s`` that does not shrink with the batch,
     ``routed_s`` the part of ``compute_s`` that goes to experts, ``fullest`` how much more of it the rank with the most
-    wanted experts gets and ``fullest_link`` how much more traffic. ``goodput`` is the payload's share of the ports' line
-    rate, ``divides`` whether the engine can let half a batch compute while the other half communicates, ``round_trips_s`` what empty messages between hosts would take, and ``pass_s`` one pass of the tokens' hidden
+    wanted experts gets and ``fullest_link`` how much more traffic. ``goodput`` is the payload's share of the ports'
+    line rate, ``divides`` whether the engine can let half a batch compute while the other half communicates,
+    ``round_trips_s`` what empty messages between hosts would take, and ``pass_s`` one pass of the tokens' hidden
     vectors through device memory, all layers.
     """
 

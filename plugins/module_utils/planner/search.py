@@ -173,8 +173,8 @@ def at_rate(case: Deployment, cluster: Cluster, gpu: Gpu, item: Alternative, gbi
 def crossover_gbit_s(
     case: Deployment, cluster: Cluster, gpu: Gpu, wide: Alternative, other: Alternative
 ) -> float | None:
-    """The least port speed of a host, in Gb/s, from which ``wide`` is at least as fast as ``other``; ``None`` if none of
-    those compared is enough.
+    """The least port speed of a host, in Gb/s, from which ``wide`` is at least as fast as ``other``; ``None`` if none
+    of those compared is enough.
     """
 
     def wins(gbit_s: float) -> bool:

@@ -4,7 +4,8 @@
 
 Formats: DeepEP's dispatch is FP8 with an FP32 scale for each 128 values, its combine BF16 (deepseek-ai/DeepEP,
 docs/legacy.md). vLLM's ``allgather_reducescatter`` gathers every rank's tokens everywhere and reduces the results back;
-0.19.1 quantises before the gather and adds about 64 bytes of routing a token, earlier releases are taken to gather BF16.
+0.19.1 quantises before the gather and adds about 64 bytes of routing a token, earlier releases are taken to gather
+BF16.
 """
 
 from __future__ import annotations
@@ -166,8 +167,8 @@ def copies_sent(model: Model, backend: str | None, spread: Spread) -> float:
 def port_bytes(model: Model, backend: str | None, precision: str, release: Version, spread: Spread) -> float:
     """Bytes through one host's ports, each direction, for each token of the whole group, over all MoE layers.
 
-    DeepSeek-V3, FP8, EP=32 on 4 hosts: 0.74 MB with one copy a host, 1.89 MB with one an expert, 1.22 MB gathered in FP8,
-    1.61 MB in BF16.
+    DeepSeek-V3, FP8, EP=32 on 4 hosts: 0.74 MB with one copy a host, 1.89 MB with one an expert, 1.22 MB gathered in
+    FP8, 1.61 MB in BF16.
     """
     each = copy_bytes(model, backend, precision, release).both
     return each * copies_sent(model, backend, spread) / max(1, spread.hosts) * model.moe_layers

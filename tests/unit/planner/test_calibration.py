@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import statistics
+import sys
 from dataclasses import astuple, fields, replace
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +21,6 @@ def _script() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules["calibrate"] = module
     spec.loader.exec_module(module)
     return module
