@@ -27,6 +27,9 @@ HEAD = "head"
 FOLLOWER = "follower"
 SERVER = "server"
 
+# More ranks than any service has: beyond this they are not counted one by one.
+_MOST_RANKS = 1 << 16
+
 _HYBRID_SINCE = FLAGS["--data-parallel-hybrid-lb"].introduced
 _NNODES_SINCE = FLAGS["--nnodes"].introduced
 
@@ -174,6 +177,8 @@ def check_ranks(found: Effect, notes: Notes) -> None:
     if found.data is None or found.data == 1 or len(found.shares) < 2:
         return
     counted = [item for item in found.shares if item.local is not None]
+    if max(found.data, *(item.local or 0 for item in counted), 0) > _MOST_RANKS:
+        return
     total = sum(item.local or 0 for item in counted)
     placed = all(item.said_start or item.role == HEAD for item in found.shares) and len(counted) == len(found.shares)
     if len(counted) == len(found.shares) and all(item.said_local for item in counted) and total != found.data:

@@ -19,7 +19,7 @@ from .versions import Version
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 # vLLM's own reading of numbers: 32k is 32,000 and 32K 32,768.
-_HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
+_HUMAN = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)([kKmMgGtT])")
 _SCALES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -91,14 +91,14 @@ def whole(text: str) -> int | None:
     match = _HUMAN.fullmatch(text)
     if match is not None:
         return int(float(match.group(1)) * _SCALES[match.group(2)])
-    return int(text) if re.fullmatch(r"[+-]?\d+", text) else None
+    return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
 
 
 def parse_json(text: str) -> Any:
     """The value, or ``None`` where the text is no JSON."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

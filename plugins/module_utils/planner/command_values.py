@@ -75,7 +75,7 @@ def check_values(command: Command, engine: Engine, model: Model | None, notes: N
         )
         notes.stops("heads", message, "choose a size that divides the heads")
     decode = command.integer("--decode-context-parallel-size")
-    if decode is not None and tensor is not None and tensor % decode:
+    if decode is not None and tensor is not None and (decode < 1 or tensor % decode):
         message = f"{where}: --decode-context-parallel-size {decode} does not divide --tensor-parallel-size {tensor}"
         notes.stops("decode_context", message, "choose a size that divides the tensor ranks")
     _check_eplb(command, engine, model, notes)

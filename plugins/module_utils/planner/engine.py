@@ -189,8 +189,8 @@ class Launch:
             line.add("--api-server-count", engine.api_server_count or place.local_ranks)
 
     def _add_parallel(self, line: CommandLine, place: HostLayout) -> None:
-        """Placement. A start rank on the head, even 0, would mean hybrid load balancing, which refuses headless
-        followers.
+        """Placement. A start rank on the head would mean hybrid load balancing, which refuses headless followers; from
+        0.28.0 at the latest 0 does so, too.
         """
         engine, parallel = self.case.engine, self.case.parallel
         line.add("--tensor-parallel-size", parallel.tensor)

@@ -20,7 +20,7 @@ Numbers = tuple[int, ...]
 
 def numbers(text: str) -> Numbers | None:
     """``580.65.06`` as numbers; ``None`` for anything but numbers between dots."""
-    return tuple(int(part) for part in text.split(".")) if re.fullmatch(r"\d+(\.\d+){0,3}", text) else None
+    return tuple(int(part) for part in text.split(".")) if re.fullmatch(r"\d{1,9}(\.\d{1,9}){0,3}", text) else None
 
 
 def dotted(parts: Sequence[int]) -> str:

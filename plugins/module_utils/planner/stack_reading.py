@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,7 +57,7 @@ def read_stack(raw: Any, findings: list[Finding]) -> StackInput | None:
     if name and profile is None:
         section.refuse("stack.profile", f"stack.profile is '{name}'", suggestion(name, facts.PROFILES))
     ofed = section.text("ofed", None)
-    if ofed is not None and ofed.split()[0].lower().replace("-", "_") not in OFED:
+    if ofed is not None and (ofed.split() or [""])[0].lower().replace("-", "_") not in OFED:
         section.refuse("stack.ofed", f"stack.ofed is '{ofed}'", "use inbox, doca or mlnx_ofed, and a version after it")
     python = _version(section, "python")
     if python is not None and len(python) > 1 and python[:2] == (3, 1):
@@ -92,7 +93,7 @@ def _version(section: Section, key: str) -> Numbers | None:
 def _wheel_cuda(section: Section) -> Numbers | None:
     """The CUDA version of a wheel other than PyPI's, also as its tag: ``cu129`` is 12.9."""
     text = section.text("wheel_cuda", None)
-    if text is not None and text.lower().startswith("cu") and text[2:].isdigit() and len(text) > 4:
+    if text is not None and re.fullmatch(r"cu[0-9]{3,4}", text.lower()):
         return int(text[2:-1]), int(text[-1])
     return _version(section, "wheel_cuda")
 
