@@ -117,7 +117,7 @@ class Point:
 
 
 def read_points() -> list[Point]:
-    """The table. Rows of one series (same source) that leave their lengths out have those of the row that states them."""
+    """The table. Rows of one series (same source) without lengths have those of the row that states them."""
     with TABLE.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     lengths = {

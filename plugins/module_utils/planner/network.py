@@ -33,7 +33,7 @@ _GATHERING = (None, ALLGATHER, "naive", "pplx")
 
 @dataclass(frozen=True)
 class Network:
-    """Ceilings in tokens/s of the cluster, prompt and generated together, at line rate; bytes through one host's ports."""
+    """Ceilings in tokens/s of the cluster, prompt and generated together, at line rate; bytes are one host's ports'."""
 
     backend: str
     bound_tokens_s: dict[str, float]

@@ -155,7 +155,7 @@ def estimate(
 
 
 def _running(case: Deployment, kv_tokens: int | None) -> float:
-    """Sequences at once on a rank: its share of the sessions, unless the engine's limit or the KV cache's room is less."""
+    """Sequences at once on a rank: its share of the sessions, or less where the engine's limit or the room is less."""
     wanted = case.workload.sessions / case.data
     if case.engine.max_num_seqs is not None:
         wanted = min(wanted, float(case.engine.max_num_seqs))
