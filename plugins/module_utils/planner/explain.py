@@ -171,7 +171,8 @@ def _performance(case: Deployment, performance: Performance) -> Iterator[Explain
         "ms",
         DERIVED,
         f"HBM / {reached.hbm:g} + compute / {reached.compute:g}"
-        f" + {terms.layers:g} layers x {reached.layer_s * 1e6:.3g} us + fabric x {terms.fullest_link:.3g} (fullest rank)"
+        f" + {terms.layers:g} layers x {reached.layer_s * 1e6:.3g} us"
+        f" + fabric x {terms.fullest_link:.3g} (fullest rank)"
         + (", or two half batches where that is shorter" if terms.divides else ""),
     )
     yield Explained(
