@@ -1,6 +1,6 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the reference document says about KV cache and totals of memory (chapters 3.3.2 to 3.3.5, appendices A and C)."""
+"""What the reference document says about KV cache and totals of memory (chapters 3.3.2 to 3.3.5, appendices A, C)."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ _WEIGHTS = (
                 "60 layers of 70e6",
                 ("60 * 70e6 / 1e9",),
                 "attention_parameters / 1e9",
-                "{layers:.0f} layers of {attention_parameters / layers / 1e6:.0f}e6, 117e6 of them the output projection",
+                "{layers:.0f} layers of {attention_parameters / layers / 1e6:.0f}e6, 117e6 of them for the output",
             ),
             (
                 "the embedding's parameters",
