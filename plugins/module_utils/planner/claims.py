@@ -91,7 +91,7 @@ def check(claim: Claim, lookup: Lookup) -> Check:
     try:
         derived = [evaluate(formula, lookup) for formula in claim.derived]
     except UnknownError as problem:
-        missing = f"{problem}. "
+        missing = f"{problem}. " if claim.reason else str(problem)
     verdict = _verdict(claim, reproduced, derived)
     arithmetic = "; ".join(dict.fromkeys(claim.own))
     return Check(
@@ -100,7 +100,7 @@ def check(claim: Claim, lookup: Lookup) -> Check:
         document=_figures([printed(text) for text in claim.document]),
         derived=_figures([_rounded(value) for value in derived]),
         verdict=verdict,
-        reason=missing + filled(claim.reason, lookup),
+        reason=(missing + filled(claim.reason, lookup)).strip(),
         reproduced=_figures([_rounded(value) for value in reproduced]),
         unit=claim.unit,
         assumption=f"{claim.assumption} ({arithmetic})" if claim.assumption and arithmetic else claim.assumption,
@@ -121,7 +121,7 @@ def same_digits(text: str, value: float) -> bool:
     if isinstance(figure, str):
         return False
     decimals = len(text.partition(".")[2])
-    return abs(value - figure) <= 0.5 * 10**-decimals * (1 + 1e-6)
+    return abs(value - figure) <= 0.5 * 10.0**-decimals * (1 + 1e-6)
 
 
 def _verdict(claim: Claim, reproduced: list[float], derived: list[Value]) -> str:
@@ -146,7 +146,7 @@ def _impossible(relation: str, figure: Value, right: Value) -> bool:
 
 def _agrees(claim: Claim, figure: Value, right: Value) -> bool:
     if isinstance(figure, str) or isinstance(right, str):
-        return figure == right
+        return str(figure) == str(right)
     if claim.relation == AT_LEAST:
         return right >= figure
     if claim.relation == AT_MOST:

@@ -48,9 +48,9 @@ def evaluate(formula: str, lookup: Lookup = _no_names) -> Value:
 
 def number(formula: str, lookup: Lookup = _no_names) -> float:
     """Like :func:`evaluate` for a formula that is worth a number."""
-    value = evaluate(formula, lookup)
-    if isinstance(value, str):
-        raise ValueError(f"{formula!r} is the text {value!r}")
+    value: object = evaluate(formula, lookup)
+    if not isinstance(value, float):  # a text, or the complex root of a negative number
+        raise ValueError(f"{formula!r} is {value!r}")
     return value
 
 
