@@ -12,6 +12,9 @@ from .capacity import check_memory, judged
 from .checks import check_addresses, check_precision
 from .checks_engine import check_engine
 from .checks_parallel import check_parallel
+from .claims import Check
+from .claims_given import check_claims
+from .claims_subject import Subject
 from .command_audit import CommandAudit, audit_commands
 from .deployment import Deployment
 from .engine import Launch, Serve, served_name
@@ -42,6 +45,7 @@ class Plan:
     stack: Stack | None = None
     outlook: Outlook | None = None
     audit: CommandAudit | None = None
+    document_check: tuple[Check, ...] = ()
 
     @property
     def errors(self) -> list[Finding]:
@@ -64,6 +68,7 @@ class Plan:
             "workload": asdict(self.request.workload) if self.request.workload else None,
             "cluster": self._cluster(),
             **(self.outlook.as_dict() if self.outlook else {}),
+            "document_check": [item.as_dict() for item in self.document_check],
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
@@ -124,6 +129,7 @@ def make_plan(raw: Any) -> Plan:
     sized: list[Finding] = []
     case = deployment(request, layout.data_parallel_size, sized) if layout is not None else None
     if layout is None or case is None:
+        check_claims(request.claims, None, findings)
         return Plan(request, layout, None, {}, tuple(findings + sized if hosts_known else findings), stack, None, audit)
     findings.extend(check_precision(case, request.model_path))
     sized.extend(check_parallel(case))
@@ -136,8 +142,9 @@ def make_plan(raw: Any) -> Plan:
     if hosts_known:
         findings.extend(sized)
         findings.extend(expected.findings if expected else [])
+    checked = check_claims(request.claims, Subject(case, request.cluster, request.cluster.gpu), findings)
     serve = _serve(case, layout, request, findings)
-    return Plan(request, layout, memory, serve, tuple(findings), stack, expected, audit)
+    return Plan(request, layout, memory, serve, tuple(findings), stack, expected, audit, tuple(checked))
 
 
 def make_memory(raw: Any) -> Memory:
