@@ -33,16 +33,20 @@ def gib(size: float | None) -> str:
     return _UNKNOWN if size is None else f"{size / _GIB:,.1f} GiB"
 
 
-def megabytes(size: float | None) -> str:
-    """Bytes on the wire as decimal megabytes."""
-    return quantity(None if size is None else size / 1e6, "MB")
+def moved(size: float | None) -> str:
+    """Bytes on the wire or of one token, in decimal units."""
+    if size is None:
+        return _UNKNOWN
+    return quantity(size / 1e6, "MB") if size >= 1e6 else quantity(size / 1e3, "kB")
 
 
 def percent(share: float | None, *, signed: bool = False) -> str:
     """A share as a percentage, with its sign where it is a change."""
     if share is None:
         return _UNKNOWN
-    return f"{100 * share:+.1f} %" if signed else f"{100 * share:.3g} %"
+    if signed:
+        return "0 %" if abs(share) < 0.0005 else f"{100 * share:+.1f} %"
+    return f"{100 * share:.3g} %"
 
 
 def span(low: float, high: float) -> str:
