@@ -59,8 +59,9 @@ bench: setup ## What a plan, a second run and a launch cost
 	python -m tests.bench.search
 	python -m tests.bench
 
-docs: setup ## Write docs/reference from the argument specs and the plugins' documentation
+docs: setup ## Write docs/reference from the argument specs and the plugins' documentation, and the checked document's tables
 	python scripts/reference.py
+	python scripts/document_check.py
 
 build: setup ## Build the collection's tarball into artifacts/
 	ansible-galaxy collection build --force --output-path artifacts
