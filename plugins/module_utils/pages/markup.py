@@ -67,9 +67,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -
 
 
 def folded(summary: str, body: str, *, printed: bool = False) -> str:
-    """What is read only when asked for, and on paper only where it is ``printed``."""
+    """HTML under a summary in HTML. What is read only when asked for, and on paper only where it is ``printed``."""
     kind = ' class="printed"' if printed else ""
-    return f"<details{kind}><summary>{text(summary)}</summary>{body}</details>"
+    return f"<details{kind}><summary>{summary}</summary>{body}</details>"
 
 
 def soft(words: str) -> str:

@@ -5,62 +5,117 @@
 
 from __future__ import annotations
 
-from .markup import facts, mark, soft, table, text
+import re
+
+from .markup import SIGNS, facts, folded, mark, soft, table, text
 from .plan_data import Data, listed, part, words
 from .plan_serve import hidden
-from .quantities import figure, number
+from .quantities import number
+from .strips import Row, bar, rows
 
 # Verdicts of the rooms that judge, as verdicts of a page; one that is not here is shown as unknown, with its word.
 _VERDICTS = {
     "ok": "pass",
-    "confirmed": "pass",
-    "correct": "pass",
-    "supported": "pass",
-    "right": "pass",
+    "holds": "pass",
     "starts": "pass",
-    "close": "warn",
-    "imprecise": "warn",
-    "misleading": "warn",
-    "outdated": "warn",
-    "partly": "warn",
     "wrong": "fail",
-    "refuted": "fail",
-    "contradicted": "fail",
+    "inconsistent": "fail",
+    "impossible": "fail",
     "refused": "fail",
     "does_not_start": "fail",
     "hangs": "fail",
 }
-_ORDER = ("fail", "warn", "unknown", "pass")
+# Verdicts of claims, the worst first.
+_ORDER = ("impossible", "inconsistent", "wrong", "not_shown", "holds")
+_CHAPTER = re.compile(r"(\d+\.\d+)|([A-Z])\.\d|(closing)")
+_CLAIM_HEADS = ("Verdict", "Section", "Claim", ">Document", ">Derived", "Why")
+_COMMAND_HEADS = ("Host", "Role", ">First rank", ">Ranks here", "As it was read")
 
 
 def document_check(plan: Data) -> str:
-    """A document's claims by section, each beside what the plan derives."""
+    """A document's claims by chapter, each beside what the plan derives."""
     claims = listed(plan, "document_check")
     if not claims:
         return ""
-    counts: dict[str, int] = {}
-    for claim in claims:
-        counts[str(claim.get("verdict"))] = counts.get(str(claim.get("verdict")), 0) + 1
-    ordered = sorted(counts, key=lambda verdict: _ORDER.index(_kind(verdict)))
-    told = " · ".join(f"{mark(_kind(verdict), f'{counts[verdict]} {verdict}')}" for verdict in ordered)
-    sections = dict.fromkeys(str(claim.get("section") or "") for claim in claims)
-    tables = "".join(_section(name, [c for c in claims if str(c.get("section") or "") == name]) for name in sections)
-    return f'<section id="document"><h2>The document, checked</h2><p>{told}</p>{tables}</section>'
+    chapters = sorted({_chapter(claim) for claim in claims}, key=_natural)
+    groups = "".join(_group(name, [claim for claim in claims if _chapter(claim) == name]) for name in chapters)
+    return (
+        f'<section id="document"><h2>The document, checked: {len(claims)} claims</h2>{_counted(claims)}{groups}'
+        + soft("Derived: what the planner has instead, for the same question. Rests on: what the claim assumes.")
+        + "</section>"
+    )
 
 
-def _section(name: str, claims: list[Data]) -> str:
-    rows = [
+def _counted(claims: list[Data]) -> str:
+    """How many claims there are of each verdict."""
+    counts = _counts(claims)
+    return rows(
+        "Verdicts",
         (
-            mark(_kind(claim.get("verdict")), str(claim.get("verdict"))),
+            Row(
+                f"{SIGNS[_kind(verdict)]} {_worded(verdict)}",
+                bar(f"{count} {_worded(verdict)}", count, max(counts.values()), f"verdict {_kind(verdict)}"),
+                str(count),
+            )
+            for verdict, count in counts.items()
+        ),
+    )
+
+
+def _counts(claims: list[Data]) -> dict[str, int]:
+    found = [str(claim.get("verdict")) for claim in claims]
+    return {verdict: found.count(verdict) for verdict in sorted(set(found), key=_place)}
+
+
+def _place(verdict: str) -> int:
+    return _ORDER.index(verdict) if verdict in _ORDER else len(_ORDER)
+
+
+def _worded(verdict: object) -> str:
+    return str(verdict).replace("_", " ")
+
+
+def _chapter(claim: Data) -> str:
+    """The first section that a claim is from, to its second level: 3.3 of ``3.3.2, A.4``."""
+    first = str(claim.get("section") or "").split(",")[0].strip()
+    found = _CHAPTER.match(first)
+    return next(filter(None, found.groups())) if found else first
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """Numbers in order of their value, before words."""
+    return [(not piece.isdigit(), int(piece) if piece.isdigit() else 0, piece) for piece in name.split(".")]
+
+
+def _group(name: str, claims: list[Data]) -> str:
+    told = " · ".join(mark(_kind(verdict), f"{count} {_worded(verdict)}") for verdict, count in _counts(claims).items())
+    listed_rows = [
+        (
+            mark(_kind(claim.get("verdict")), _worded(claim.get("verdict"))),
+            text(claim.get("section") or ""),
             text(claim.get("claim")),
-            text(_value(claim.get("document"))),
-            text(_value(claim.get("derived"))),
-            text(claim.get("reason") or ""),
+            _figures(claim, "document"),
+            _figures(claim, "derived"),
+            text(claim.get("reason") or "") + _assumed(claim),
         )
         for claim in claims
     ]
-    title = f"<h3>{text(name)}</h3>" if name else ""
-    return title + table(("Verdict", "Claim", "Document", "Derived", "Why"), rows, "claims")
+    title = f"<strong>{text(name or 'Without a section')}</strong>: {told}"
+    return folded(title, table(_CLAIM_HEADS, listed_rows, "claims"), printed=True)
+
+
+def _figures(claim: Data, key: str) -> str:
+    """Figures below one another, with the claim's unit after the last."""
+    value = claim.get(key)
+    if value is None:
+        return ""
+    shown = "<br>".join(text(_value(item)) for item in (value if isinstance(value, (list, tuple)) else [value]))
+    unit = f' <span class="soft">{text(claim["unit"])}</span>' if claim.get("unit") else ""
+    return shown + unit
+
+
+def _assumed(claim: Data) -> str:
+    return f'<br><span class="soft">rests on: {text(claim["assumption"])}</span>' if claim.get("assumption") else ""
 
 
 def commands(plan: Data) -> str:
@@ -70,22 +125,27 @@ def commands(plan: Data) -> str:
         return ""
     outcome = str(audit.get("outcome"))
     reasons = "".join(f"<li>{text(reason)}</li>" for reason in words(audit, "reasons"))
+    layout = part(audit, "layout")
+    effects = {str(item.get("name")): item for item in listed(layout, "hosts")}
     hosts = [
-        (f"<strong>{text(name)}</strong>", f"<code>{text(' '.join(_options(part(audit, 'hosts', name))))}</code>")
+        (
+            f"<strong>{text(name)}</strong>",
+            text(effects.get(str(name), {}).get("role") or "unknown"),
+            text(_value(effects.get(str(name), {}).get("start_rank"))),
+            text(_value(effects.get(str(name), {}).get("local_ranks"))),
+            f"<code>{text(' '.join(_options(part(audit, 'hosts', name))))}</code>",
+        )
         for name in part(audit, "hosts")
     ]
-    layout = part(audit, "layout")
     tiles = [
-        (str(name).replace("_", " "), _value(value))
-        for name, value in layout.items()
-        if not isinstance(value, (dict, list))
+        (str(name).replace("_", " "), _value(value)) for name, value in layout.items() if number(value) is not None
     ]
     return (
         '<section id="commands"><h2>Command lines that were given</h2>'
         f"<p><strong>{mark(_kind(outcome), outcome.replace('_', ' '))}</strong></p>"
         + (f"<ul>{reasons}</ul>" if reasons else "")
         + (facts(tiles) if tiles else "")
-        + (table(("Host", "As it was read"), hosts, "claims") if hosts else "")
+        + (table(_COMMAND_HEADS, hosts, "claims") if hosts else "")
         + soft("Each remark with its fix is among the findings.")
         + "</section>"
     )
@@ -130,6 +190,6 @@ def _kind(verdict: object) -> str:
 
 def _value(value: object) -> str:
     known = number(value)
-    if known is not None:
-        return f"{known:,.0f}" if known == int(known) else figure(known)
-    return "" if value is None else str(value)
+    if known is None:
+        return "" if value is None else str(value)
+    return f"{known:,.0f}" if known == int(known) or abs(known) >= 1e5 else f"{known:,.6g}"

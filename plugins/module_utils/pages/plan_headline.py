@@ -64,10 +64,11 @@ def _fitting(plan: Data) -> tuple[str, str, str]:
     if number(decode.get("likely")) is not None:
         by = limit(part(plan, "performance").get("limited_by"))
         more = f"About {figure(decode['likely'])} tokens a second decoded, limited by {by}."
+    of_all = f"of {len(verdicts)} objectives" if len(verdicts) > 1 else "objective"
     if missed:
-        return "warn", "Fits, but misses " + ("1 objective" if missed == 1 else f"{missed} objectives"), more
+        return "warn", f"Fits, but misses {missed} {of_all}", more
     if unsure:
-        return "warn", "Fits; " + ("1 objective" if unsure == 1 else f"{unsure} objectives") + " uncertain", more
+        return "warn", f"Fits; {unsure} {of_all} uncertain", more
     return "pass", "Fits", more
 
 
@@ -185,19 +186,26 @@ def _objective(item: Data) -> tuple[str, ...]:
     # A range without a bound was not estimated.
     known = low is not None and high is not None and item.get("bound") is not None
     if known and low is not None and high is not None and target is not None:
-        ends = f"{_amount(low, unit)} to {_amount(high, unit)}" if high > low else _amount(low, unit)
+        ends = _ends(low, high, unit)
         drawn = span_strip(f"{ends} expected, {name}", item, max(high, target) * 1.05, target=target)
-    # A name from the input says more than the metric; the planner's own only repeats it.
+    # A name from the input comes first; the planner's own only repeats the metric.
     given = str(item.get("name") or "")
     repeated = target is not None and given == f"{metric} {relation} {target:g}"
-    own = f'<br><span class="soft">{text(given)}</span>' if given and not repeated else ""
+    named = f'{text(given)}<br><span class="soft">{text(name)}</span>' if given and not repeated else text(name)
     return (
         mark(OBJECTIVE_VERDICTS.get(verdict, "unknown"), verdict),
-        text(name) + own,
+        named,
         drawn + f'<span class="soft">{text(ends)}</span>',
         text(_amount(likely if known else None, unit)),
         text(percent(number(item.get("margin")), signed=True) if known else ""),
     )
+
+
+def _ends(low: float, high: float, unit: str) -> str:
+    """A range with its unit once, where both ends have the same."""
+    left, right = _amount(low, unit), _amount(high, unit)
+    shown = left.split(" ")[0] if left.split(" ")[1:] == right.split(" ")[1:] else left
+    return right if left == right else f"{shown} to {right}"
 
 
 def _amount(value: float | None, unit: str) -> str:

@@ -114,7 +114,7 @@ def _legend(curves: dict[str, Points], kinds: dict[str, str], own: float | None)
         rows.append(
             [f"{_swatch(kinds[name])} {text(name)}", *("" if value is None else figure(value) for value in values)]
         )
-    return table(heads, rows) + soft("Likely decode tokens/s of the whole cluster; all else as planned.")
+    return table(heads, rows, "rates") + soft("Likely decode tokens/s of the whole cluster; all else as planned.")
 
 
 def _swatch(kind: str) -> str:

@@ -26,7 +26,7 @@ def serve(plan: Data) -> str:
     blocks = ""
     for place, name in enumerate(hosts):
         block = f'<pre class="copy">{text(command(part(hosts, str(name))))}</pre>'
-        blocks += f"<h3>{text(name)}</h3>{block}" if place == 0 else folded(str(name), block, printed=True)
+        blocks += f"<h3>{text(name)}</h3>{block}" if place == 0 else folded(text(name), block, printed=True)
     if not ranks and not blocks:
         return ""
     answers = f'<p>The service will answer at <code class="select">{text(address)}</code>.</p>' if address else ""

@@ -12,6 +12,8 @@ PLAN_CSS = """
 @media screen and (prefers-color-scheme: dark) { :root { --range: #2f556d; --mine: #7cc0ea; --best: #f2a35e;
   --pale: #465261; --grid: #262f3a; --on: #0d1218; --w0: #7cc0ea; --w1: #5ea3c9; --w2: #63b5b5; --w3: #93b3c6;
   --kv: #c39bdc; --oh: #e0ad58; --maybe: #5f4a24; --room: #12352f; } }
+.banner strong { font-size: 26px; }
+@media (min-width: 900px) { .banner strong { flex-shrink: 0; } }
 h3 { font-size: 15px; margin: 24px 0 8px; }
 .subtitle { color: var(--soft); margin: 0; overflow-wrap: anywhere; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 12px; margin: 0 0 20px; }
@@ -70,10 +72,14 @@ table.layouts th, table.layouts td, table.cases th, table.cases td { padding-lef
   table.cases td:first-child { min-width: 170px; }
 table.cases td:nth-child(8) { width: 16%; } table.cases td svg.strip { min-width: 90px; }
 table.claims td, table.how td:last-child, table.reasons td:last-child { overflow-wrap: anywhere; min-width: 90px; }
-table.claims td:first-child { white-space: nowrap; } table.legend { font-size: 13.5px; }
+table.claims td:first-child { white-space: nowrap; } table.claims td.number { white-space: normal; min-width: 96px; }
+section > .soft, div > .soft { font-size: 13.5px; } sup { line-height: 0; }
+table.rates td:first-child { min-width: 190px; }
+#document details { margin: 5px 0; } #document figure { max-width: 620px; margin-bottom: 14px; }
+.verdict.pass { fill: var(--pass); } .verdict.fail { fill: var(--fail); } .verdict.unknown { fill: var(--unknown); } table.legend { font-size: 13.5px; }
 .trouble p { margin: 0 0 6px; overflow-wrap: anywhere; } .trouble h3 { font-size: 14px; }
 .trouble h3 code { color: var(--soft); font-weight: 400; }
-@media (max-width: 520px) { .tiles { grid-template-columns: 1fr 1fr; gap: 8px; } .big { font-size: 22px; }
+@media (max-width: 520px) { .banner strong { font-size: 22px; } .tiles { grid-template-columns: 1fr 1fr; gap: 8px; } .big { font-size: 22px; }
   .rows .grid { display: block; } .rows .row { display: grid; grid-template-columns: 1fr auto; gap: 0 12px;
   margin-bottom: 8px; } .rows .row .strip { grid-column: 1 / -1; grid-row: 2; } .wide-only { display: none; }
   .objectives thead { display: none; } .objectives tr { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px;
