@@ -119,6 +119,12 @@ options:
       - A file to write the plan to as JSON, only where its content differs; missing directories are made. Nothing
         is written when the plan has errors.
     type: path
+  page:
+    description:
+      - A file to write the plan to as one HTML page that needs nothing else, only where its content differs; missing
+        directories are made. It is written when the plan has errors, too, and then says what stands against it.
+      - Values of variables and flags that are named like a secret are not on it.
+    type: path
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -282,6 +288,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.moefleet.serving.plugins.module_utils.pages.plan_page import render
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.report import summary
 
@@ -303,7 +310,7 @@ _INPUTS = (
 
 
 def main() -> None:
-    """Plan, write the plan on difference, and fail when an error stands among the findings."""
+    """Plan, write the files on difference, and fail when an error stands among the findings."""
     module = AnsibleModule(
         argument_spec={
             "cluster": {"type": "dict", "required": True},
@@ -320,22 +327,32 @@ def main() -> None:
             "claims": {"type": "raw"},
             "commands": {"type": "dict"},
             "dest": {"type": "path"},
+            "page": {"type": "path"},
         },
         supports_check_mode=True,
     )
     plan = make_plan({name: module.params[name] for name in _INPUTS})
     result: dict[str, Any] = {"changed": False, "plan": plan.as_dict()}
+    if module.params["page"]:
+        write(module, module.params["page"], render(result["plan"]), result)
     if plan.errors:
         lines = "\n".join(f"- {finding}" for finding in plan.errors)
         module.fail_json(msg=f"No plan: {len(plan.errors)} error(s).\n{lines}", **result)
     result["summary"] = summary(plan)
     if module.params["dest"]:
-        text = json.dumps(result["plan"], indent=2) + "\n"
-        try:
-            result.update(write_on_difference(module, module.params["dest"], text))
-        except OSError as problem:
-            module.fail_json(msg=f"{module.params['dest']}: {problem.strerror}", **result)
+        write(module, module.params["dest"], json.dumps(result["plan"], indent=2) + "\n", result)
     module.exit_json(**result)
+
+
+def write(module: AnsibleModule, dest: str, text: str, result: dict[str, Any]) -> None:
+    """Write one file and add to the result what changed; two files' differences are a list."""
+    try:
+        written = write_on_difference(module, dest, text)
+    except OSError as problem:
+        module.fail_json(msg=f"{dest}: {problem.strerror}", **result)
+    result["changed"] = result["changed"] or written["changed"]
+    if written["changed"]:
+        result["diff"] = [result["diff"], written["diff"]] if "diff" in result else written["diff"]
 
 
 def write_on_difference(module: AnsibleModule, dest: str, text: str) -> dict[str, Any]:

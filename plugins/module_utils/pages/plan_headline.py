@@ -48,7 +48,7 @@ def judged(plan: Data) -> tuple[str, str, str]:
     if wrong:
         said = "Does not fit" if fits is False else "No plan"
         count = "1 error stands" if len(wrong) == 1 else f"{len(wrong)} errors stand"
-        return "fail", said, f"{count} against it: nothing was written for the hosts, see below for what to change."
+        return "fail", said, f"{count} against it; what to change is below."
     if fits is None:
         return "unknown", "Not judged", "Whether the model fits is not known: the device or the model was not given."
     if not fits:
@@ -151,19 +151,19 @@ def _memory(plan: Data) -> str:
 
 
 def _other(plan: Data) -> str:
-    """The best of the other layouts, where it is faster."""
-    mine, other = part(requested(plan), "decode_tokens_s"), best_other(plan)
-    theirs = part(other, "decode_tokens_s")
-    if not number(mine.get("likely")) or not number(theirs.get("likely")) or theirs["likely"] <= mine["likely"]:
+    """The best of the other layouts, where it is faster or the plan itself does not fit."""
+    mine, other = requested(plan), best_other(plan)
+    own = number(part(mine, "decode_tokens_s").get("likely"))
+    best = number(part(other, "decode_tokens_s").get("likely"))
+    fits = bool(mine.get("fits"))
+    if not own or not best or (best <= own and fits):
         return ""
-    ratio = f"{theirs['likely'] / mine['likely']:.1f} times as fast"
-    launchable = {"yes": "", "unproven": ", unproven"}.get(str(other.get("launchable")), "")
-    most = theirs["likely"] * 1.05
-    told = f"{figure(theirs['likely'])} against {figure(mine['likely'])} tokens/s"
-    drawn = strip(told, block("pale", 0, theirs["likely"] / most) + tick("likely", mine["likely"] / most, 4, 18))
-    return _tile(
-        "A faster layout", figure(theirs["likely"]), "tokens/s", drawn, f"{other.get('layout')}: {ratio}{launchable}"
-    )
+    note = f"{other.get('layout')}: {best / own:.1f} times as fast"
+    note += ", unproven" if other.get("launchable") == "unproven" else ""
+    most = max(best, own) * 1.05
+    told = f"{figure(best)} against {figure(own)} tokens/s"
+    drawn = strip(told, block("pale", 0, best / most) + tick("likely", own / most, 4, 18))
+    return _tile("A faster layout" if fits else "A layout that fits", figure(best), "tokens/s", drawn, note)
 
 
 def _objectives(plan: Data) -> str:

@@ -76,10 +76,12 @@ table.claims td:first-child { white-space: nowrap; } table.claims td.number { wh
 section > .soft, div > .soft { font-size: 13.5px; } sup { line-height: 0; }
 table.rates td:first-child { min-width: 190px; }
 #document details { margin: 5px 0; } #document figure { max-width: 620px; margin-bottom: 14px; }
-.verdict.pass { fill: var(--pass); } .verdict.fail { fill: var(--fail); } .verdict.unknown { fill: var(--unknown); } table.legend { font-size: 13.5px; }
+.verdict.pass { fill: var(--pass); } .verdict.fail { fill: var(--fail); } .verdict.unknown { fill: var(--unknown);
+  } table.legend { font-size: 13.5px; }
 .trouble p { margin: 0 0 6px; overflow-wrap: anywhere; } .trouble h3 { font-size: 14px; }
 .trouble h3 code { color: var(--soft); font-weight: 400; }
-@media (max-width: 520px) { .banner strong { font-size: 22px; } .tiles { grid-template-columns: 1fr 1fr; gap: 8px; } .big { font-size: 22px; }
+@media (max-width: 520px) { .banner strong { font-size: 22px; } .tiles { grid-template-columns: 1fr 1fr; gap: 8px;
+  } .big { font-size: 22px; }
   .rows .grid { display: block; } .rows .row { display: grid; grid-template-columns: 1fr auto; gap: 0 12px;
   margin-bottom: 8px; } .rows .row .strip { grid-column: 1 / -1; grid-row: 2; } .wide-only { display: none; }
   .objectives thead { display: none; } .objectives tr { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px;
