@@ -54,7 +54,7 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(shown(item) for item in value)
     if isinstance(value, (int, float)):
-        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+        return f"{value:,.5g}" if abs(value) < 1e4 else f"{value:,.0f}"
     return str(value)
 
 

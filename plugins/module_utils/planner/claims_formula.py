@@ -13,9 +13,9 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Union
+from typing import Any, Callable, Union
 
 Value = Union[float, str]
 Lookup = Callable[[str, Mapping[str, Any]], Value]
