@@ -82,6 +82,7 @@ def _bar(pieces: list[Piece], fixed: float, overhead: tuple[float, float, float]
         shapes += _inside("headroom", (high + budget) / 2 / most, (budget - high) / most)
     shapes += _whisker(low / most, likely / most, high / most)
     shapes += tick("bar-limit", budget / most, 20, _BAR_TOP + _BAR_HEIGHT + 4)
+    shapes += tick("device", device / most, _BAR_TOP - 4, _BAR_TOP + _BAR_HEIGHT + 22)
     shapes += f'<text x="{at(budget / most)}" y="14" text-anchor="end">budget {gib(budget)}</text>'
     shapes += f'<text class="axis" x="{at(device / most)}" y="104" text-anchor="end">device {gib(device)}</text>'
     told = ", ".join(f"{piece.name} {gib(piece.size)}" for piece in pieces)
@@ -141,7 +142,9 @@ def _legend(pieces: list[Piece], rank: Data, budget: float) -> str:
     if headroom is not None:
         rows.append(
             (
-                '<span class="key room"></span> <strong>headroom</strong> beyond that',
+                '<span class="key room"></span> <strong>headroom</strong> beyond that'
+                if headroom >= 0
+                else '<span class="key room"></span> <strong>lacking</strong>',
                 f"<strong>{gib(headroom)}</strong>",
                 percent(headroom / budget),
             )

@@ -36,7 +36,7 @@ svg.strip { display: block; overflow: visible; } td svg.strip { min-width: 150px
 .track { stroke: var(--grid); stroke-width: 1; } .range { fill: var(--range); } .pale { fill: var(--pale); }
 .room { fill: var(--room); } .beyond { fill: none; stroke: var(--line); stroke-dasharray: 3 3; } .likely { stroke:
   var(--mine); stroke-width: 3; }
-.bound { stroke: var(--soft); stroke-width: 1; } .zero { stroke: var(--soft); stroke-width: 1; }
+.bound { stroke: var(--soft); stroke-width: 1; } .zero, .device { stroke: var(--soft); stroke-width: 1; }
 .less { fill: var(--pale); } .more { fill: var(--bar); } svg .bar-limit { stroke: var(--text); }
 svg .axis { fill: var(--soft); font-size: 12px; } svg .on { fill: var(--on); font-weight: 700; }
 .piece { stroke: var(--ground); stroke-width: 1; } .w0 { fill: var(--w0); } .w1 { fill: var(--w1); }
@@ -88,10 +88,12 @@ table.rates td:first-child { min-width: 190px; }
   padding: 10px 0; border-bottom: 1px solid var(--line); } .objectives td { border: 0; padding: 0; }
   .objectives td:nth-child(3) { grid-row: 3; grid-column: 1 / -1; width: auto !important; }
   .objectives td:nth-child(5) { grid-row: 1; grid-column: 2; } }
-@media print { nav { display: none; } .tiles { grid-template-columns: repeat(3, 1fr); gap: 8px; }
+@media print { nav { display: none; } .tiles { grid-template-columns: repeat(5, 1fr); gap: 6px; }
   .tile { break-inside: avoid; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .big { font-size: 20px; } .banner strong { font-size: 20px; }
-  .note, .notes, .soft, main .soft.soft { font-size: 10.5px; } summary { break-after: avoid; } .key, .tag {
+  .tile { padding: 8px; } .tile h3 { font-size: 10px; } .big { font-size: 17px; } .big small { font-size: 10px; }
+  .note { font-size: 9px; } .charts { break-inside: avoid; } .banner { padding: 8px 14px; }
+  .banner strong { font-size: 17px; }
+  .notes, .soft, main .soft.soft { font-size: 10.5px; } summary { break-after: avoid; } .key, .tag {
   print-color-adjust: exact;
   -webkit-print-color-adjust: exact; } figure.rows, .plot { break-inside: avoid; } .rows .grid { font-size: 11px; }
   td svg.strip { min-width: 90px; } h3 { break-after: avoid; font-size: 12.5px; margin-top: 14px; }
