@@ -13,6 +13,7 @@ import ast
 import math
 import operator
 import re
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Callable, Union
@@ -69,7 +70,9 @@ def filled(text: str, lookup: Lookup) -> str:
 @lru_cache(maxsize=1024)
 def _parsed(formula: str) -> ast.expr:
     try:
-        return ast.parse(formula, mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # such as of "1if"; what it is worth is refused below
+            return ast.parse(formula, mode="eval").body
     except SyntaxError as problem:
         raise ValueError(f"{formula!r} is no formula: {problem.msg}") from problem
 
