@@ -88,7 +88,8 @@ def _scatter(kept: Sequence[Data], front: Sequence[str], key: str, name: str) ->
     points = [
         (place, item, wait, likely)
         for place, item in enumerate(kept, start=1)
-        if (wait := number(item.get(key))) and (likely := number(part(item, "decode_tokens_s").get("likely")))
+        if (wait := number(item.get(key)) or 0.0) > 0
+        and (likely := number(part(item, "decode_tokens_s").get("likely")) or 0.0) > 0
     ]
     if len(points) < 2:
         return ""

@@ -129,11 +129,11 @@ def rank_table(plan: Data) -> str:
             f"<strong>{text(host.get('name'))}</strong>",
             text(host.get("role")),
             text(host.get("start_rank")),
-            "".join(f'<span class="chip plain">{text(rank)}</span>' for rank in host.get("ranks") or ()),
+            "".join(f'<span class="chip plain">{text(rank)}</span>' for rank in words(host, "ranks")),
         )
         for host in listed(plan, "layout", "hosts")
     ]
-    groups = layout.get("groups") or ()
+    groups = words(layout, "groups")
     told = (
         f"{len(groups)} group of ranks fails and restarts as one."
         if len(groups) == 1

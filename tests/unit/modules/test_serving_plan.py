@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.moefleet.serving.plugins.module_utils.pages.plan_page import render
 from ansible_collections.moefleet.serving.plugins.modules import serving_plan
 from ansible_collections.moefleet.serving.tests.unit.planner.conftest import REFERENCE as REQUEST
 
@@ -96,6 +97,34 @@ def test_other_content_in_the_files_place_is_replaced(module: Module, tmp_path: 
     dest.write_bytes(b"\xff\xfe")
     assert module({**REQUEST, "dest": str(dest)})["changed"] is True
     assert json.loads(dest.read_text(encoding="utf-8"))["service"]["head"] == "node-0"
+
+
+def test_the_page_is_written_once_beside_the_plan(module: Module, tmp_path: Path) -> None:
+    dest, page = tmp_path / "plan.json", tmp_path / "new" / "plan.html"
+    request = {**REQUEST, "dest": str(dest), "page": str(page)}
+    predicted = module(request, check_mode=True, diff=True)
+    assert not page.parent.exists()
+    done = module(request, diff=True)
+    assert predicted["changed"] is done["changed"] is True
+    assert predicted["diff"] == done["diff"]
+    assert [item["after_header"] for item in done["diff"]] == [str(page), str(dest)]
+    assert done["diff"][0]["after"] == page.read_text(encoding="utf-8") == render(done["plan"])
+    before = page.stat().st_mtime_ns
+    assert module(request)["changed"] is False
+    assert page.stat().st_mtime_ns == before
+    dest.unlink()
+    again = module(request, diff=True)
+    assert again["changed"] is True
+    assert again["diff"]["after_header"] == str(dest)
+
+
+def test_a_refused_plan_has_a_page(module: Module, tmp_path: Path) -> None:
+    dest, page = tmp_path / "plan.json", tmp_path / "plan.html"
+    result = module({**REQUEST, "precision": "bf16", "dest": str(dest), "page": str(page)})
+    assert result["failed"] is True
+    assert result["changed"] is True
+    assert "Does not fit" in page.read_text(encoding="utf-8")
+    assert not dest.exists()
 
 
 # --- through Ansible itself
