@@ -168,7 +168,7 @@ def stack(plan: Data) -> str:
     checks = [
         (
             mark(_kind(check.get("verdict")), str(check.get("verdict"))),
-            text(check.get("what")),
+            text(_worded(check.get("what"))),
             text(check.get("reason")),
         )
         for check in listed(found, "checks")
