@@ -6,8 +6,9 @@ shown.
 
 usage: scripts/calibrate.py [--leave-one-out]
 
-Prints the fitted numbers for plugins/module_utils/planner/calibration.py, and for every published row what was
-measured, what is likely and the bound. A row whose lengths or concurrency are not stated takes part in the bound only.
+Prints the fitted numbers for plugins/module_utils/planner/performance/calibration.py, and for every published row what
+was measured, what is likely and the bound. A row whose lengths or concurrency are not stated takes part in the bound
+only.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "collections"))
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner import calibration, roofline  # noqa: E402
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.deployment import Deployment  # noqa: E402
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding, errors  # noqa: E402
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.performance import calibration, roofline  # noqa: E402
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import Cluster  # noqa: E402
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request  # noqa: E402
 

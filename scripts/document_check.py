@@ -14,14 +14,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "docs" / "document_check.md"
 sys.path.insert(0, str(REPOSITORY / "collections"))
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims import (  # noqa: E402
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.claims import (  # noqa: E402
     HOLDS,
     NOT_SHOWN,
     Check,
     tally,
 )
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_quantities import QUANTITIES  # noqa: E402
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_subject import CONDITIONS  # noqa: E402
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.quantities import QUANTITIES  # noqa: E402
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.subject import CONDITIONS  # noqa: E402
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan  # noqa: E402
 
 # The document's cluster and its plan here, as in inventory/h20.

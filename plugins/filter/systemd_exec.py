@@ -9,7 +9,10 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.unit_file import UnitSyntaxError, exec_line
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine.unit_file import (
+    UnitSyntaxError,
+    exec_line,
+)
 
 
 def systemd_exec(argv: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import CATALOGUE
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.catalogue import CATALOGUE
 
 from .playbooks import ROOT, Outcome, on_host, play
 

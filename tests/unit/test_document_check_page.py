@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_reading import read_claims
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.reading import read_claims
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .components import Component
-from .model import Model, pipeline_stages
-from .quantisation import Quantisation
+from .models.components import Component
+from .models.model import Model, pipeline_stages
+from .models.quantisation import Quantisation
 from .request import Engine, Parallel, Workload
 from .versions import version
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .calibration import EXPERT_SKEW, FASTEST, FITTED, ROUND_TRIP_S, SLICED_EXPERT_TILE_ROWS, SLOWEST
 from .deployment import Deployment
-from .first_token import OVERHEAD_S
-from .flops import decode_attention_flops, token_flops
 from .hardware import GPUS, Gpu
-from .memory import Memory, gib, utilisation
-from .network import Network
-from .performance import Performance
+from .memory.memory import Memory, gib, utilisation
+from .models.flops import decode_attention_flops, token_flops
+from .network.network import Network
+from .performance.calibration import EXPERT_SKEW, FASTEST, FITTED, ROUND_TRIP_S, SLICED_EXPERT_TILE_ROWS, SLOWEST
+from .performance.first_token import OVERHEAD_S
+from .performance.performance import Performance
 
 PUBLISHED, MEASURED, DERIVED, ASSUMED, GIVEN = "published", "measured", "derived", "assumed", "given"
 

@@ -7,17 +7,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .contingency import Case, bring_up, contingencies
 from .deployment import Deployment
 from .explain import NOT_MODELLED, Explained, explain
 from .findings import Finding, info, warning
-from .flops import decode_attention_flops, token_flops
-from .memory import Memory
-from .network import Network, network
-from .objectives import NOT_MET, Judged, judge, read_objectives
-from .performance import Performance, estimate
+from .memory.memory import Memory
+from .models.flops import decode_attention_flops, token_flops
+from .network.network import Network, network
+from .performance.objectives import NOT_MET, Judged, judge, read_objectives
+from .performance.performance import Performance, estimate
+from .performance.sensitivity import Effect, sensitivity
 from .request import Request
-from .search import (
+from .search.contingency import Case, bring_up, contingencies
+from .search.search import (
     Alternative,
     SearchInput,
     by_port_rate,
@@ -27,7 +28,6 @@ from .search import (
     reported,
     search,
 )
-from .sensitivity import Effect, sensitivity
 
 # Curves by port rate: the requested layout and the best of the others.
 _CURVES = 5

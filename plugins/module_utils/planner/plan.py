@@ -8,26 +8,26 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import addresses
-from .capacity import check_memory, judged
 from .checks import check_addresses, check_precision
-from .checks_engine import check_engine
-from .checks_parallel import check_parallel
-from .claims import Check
-from .claims_given import check_claims
-from .claims_subject import Subject
-from .command_audit import CommandAudit, audit_commands
+from .claims.claims import Check
+from .claims.given import check_claims
+from .claims.subject import Subject
+from .commands.audit import CommandAudit, audit_commands
 from .deployment import Deployment
-from .engine import Launch, Serve, served_name
+from .engine.checks import check_engine
+from .engine.checks_parallel import check_parallel
+from .engine.engine import Launch, Serve, served_name
 from .findings import Finding, PlannerError, error, errors
-from .inventory_sources import scan
+from .inventory.sources import scan
 from .layout import Layout, place
-from .memory import Memory
-from .network import check_network, network
+from .memory.capacity import check_memory, judged
+from .memory.memory import Memory
+from .network.network import check_network, network
 from .outlook import Outlook, outlook
 from .request import LAUNCHABLE, Host, Request
 from .request_reading import read_request
-from .stack import Stack, check_stack
-from .stack_reading import read_stack
+from .stack.reading import read_stack
+from .stack.stack import Stack, check_stack
 
 # What a wrong number of hosts does not explain away: ranks and names are each host's own.
 _OWN_TO_HOSTS = ("layout.node_rank", "layout.duplicate_host")

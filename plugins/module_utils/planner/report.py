@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .layout import Layout
-from .memory import Memory, gib
+from .memory.memory import Memory, gib
 from .outlook import Outlook
 from .plan import Plan
 

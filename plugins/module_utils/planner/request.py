@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .hardware import Gpu
-from .model import Model
+from .models.model import Model
 from .versions import Version
 
 # What can be sized; only the first has command lines here.

@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .catalogue import find_model
-from .engine_flags import KV_CACHE_DTYPES
+from .engine.flags import KV_CACHE_DTYPES
 from .fields import Section, describe, suggestion
 from .findings import Finding, PlannerError, error
 from .hardware import Gpu, find_gpu, weakest
-from .model import Model
-from .quantisation import PRECISIONS, known_precision
+from .models.catalogue import find_model
+from .models.model import Model
+from .models.quantisation import PRECISIONS, known_precision
 from .request import (
     ENGINES,
     Cluster,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory_sources import scan
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory.sources import scan
 
 Write = Callable[[str, str], str]
 

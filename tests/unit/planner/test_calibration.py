@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.calibration import FITTED, Efficiency
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.performance.calibration import FITTED, Efficiency
 
 
 def _script() -> ModuleType:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import CATALOGUE
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.catalogue import CATALOGUE
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.quantisation import PRECISIONS
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_memory, make_plan
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.quantisation import PRECISIONS
 
 from .conftest import REFERENCE, changed
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.checks_engine import check_argument
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine_flags import ALL2ALL_BACKENDS, FLAGS
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine.checks import check_argument
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine.flags import ALL2ALL_BACKENDS, FLAGS
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request

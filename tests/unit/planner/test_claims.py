@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner import claims_document
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims import document as claims_document
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.claims import (
     CEILING,
     EQUAL,
     FLOOR,
@@ -28,9 +28,9 @@ from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims im
     same_digits,
     tally,
 )
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_document import CLAIMS, check_document
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_quantities import QUANTITIES, figure
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_subject import CONDITIONS, Subject
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.document import CLAIMS, check_document
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.quantities import QUANTITIES, figure
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.subject import CONDITIONS, Subject
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import deployment, make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request
 from tests.unit.planner.conftest import Reference

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims import Check
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_document import CLAIMS
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_formula import evaluate, filled, number
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_given import check_claims
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_quantities import QUANTITIES
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_reading import read_claims
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_subject import CONDITIONS, Subject
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims_units import UNITS, converted, units_like
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.claims import Check
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.document import CLAIMS
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.formula import evaluate, filled, number
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.given import check_claims
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.quantities import QUANTITIES
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.reading import read_claims
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.subject import CONDITIONS, Subject
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.units import UNITS, converted, units_like
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import deployment, make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request

@@ -13,10 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.command_audit import CommandAudit, audit_commands
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.command_layout import spans
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.command_line import read_command
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.command_together import differences
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.commands.audit import (
+    CommandAudit,
+    audit_commands,
+)
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.commands.layout import spans
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.commands.line import read_command
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.commands.together import differences
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import Plan, make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.command_line import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.commands.line import (
     Command,
     canonical,
     read_command,
     whole,
 )
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.command_text import ShellError, read_script
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.commands.text import ShellError, read_script
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.versions import version
 
 RELEASE = version("0.19.1")

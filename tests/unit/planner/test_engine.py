@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine_flags import FLAGS
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine.flags import FLAGS
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import Plan, make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.versions import parse_version, version
 

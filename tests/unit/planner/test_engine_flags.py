@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine_defaults import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine.defaults import (
     DEFAULTS,
     default,
     max_num_batched_tokens,
     max_num_seqs,
 )
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine_flag_names import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine.flag_names import (
     DOUBTFUL,
     EXAMINED,
     GONE,
@@ -24,7 +24,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine_fl
     names_at,
     standing,
 )
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine_flags import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine.flags import (
     ENVIRONMENT,
     FLAGS,
     METRICS,

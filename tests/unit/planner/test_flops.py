@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import find_model
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.flops import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.catalogue import find_model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.flops import (
     decode_attention_flops,
     prefill_attention_flops,
     token_flops,

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner import inventory_sources, inventory_yaml
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory_ini import expand
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory_sources import scan
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory import sources as inventory_sources
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory import yaml as inventory_yaml
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory.ini import expand
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory.sources import scan
 
 from .inventory_texts import GOOD_YAML, Write, codes, found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory_sources import scan
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.inventory.sources import scan
 
 from .inventory_texts import GOOD_INI, GOOD_YAML, Write, codes, found
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import CATALOGUE
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import PlannerError
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.memory import Memory, weights_of_stage
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.memory.memory import Memory, weights_of_stage
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.catalogue import CATALOGUE
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import deployment, make_memory, make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.memory import Memory
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.memory.memory import Memory
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_memory
 
 GIB = 1 << 30

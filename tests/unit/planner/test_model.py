@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.architectures import read_model
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import CATALOGUE, find_model
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import PlannerError
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.model import Model, pipeline_stages
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.architectures import read_model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.catalogue import CATALOGUE, find_model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.model import Model, pipeline_stages
 
 Published = Callable[[str], list[dict[str, str]]]
 

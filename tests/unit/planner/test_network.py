@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.network import network, weights_tokens_per_s
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.network.network import (
+    network,
+    weights_tokens_per_s,
+)
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import deployment, make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request
 

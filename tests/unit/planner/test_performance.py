@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.first_token import waiting_s
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.hardware import GPUS
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.performance.first_token import waiting_s
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
 
 from .conftest import REFERENCE, changed

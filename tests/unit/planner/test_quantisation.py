@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import CATALOGUE, find_model
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.components import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import PlannerError
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.catalogue import CATALOGUE, find_model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.components import (
     ATTENTION,
     TENSOR,
     Component,
     matrix,
     plain,
 )
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import PlannerError
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.model import Model
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.quantisation import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.model import Model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.quantisation import (
     FP8_BLOCK,
     PLAIN,
     PRECISIONS,

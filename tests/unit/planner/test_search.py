@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.candidates import candidates
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import find_model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.catalogue import find_model
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import Parallel
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.search.candidates import candidates
 
 Reference = Callable[..., dict[str, Any]]
 

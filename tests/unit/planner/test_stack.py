@@ -12,8 +12,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings 
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.hardware import find_gpu
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import Engine
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import read_request
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.stack import Stack, check_stack
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.stack_facts import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.stack.facts import (
     DISTRIBUTIONS,
     WHEELS,
     at_least,
@@ -23,7 +22,8 @@ from ansible_collections.moefleet.serving.plugins.module_utils.planner.stack_fac
     native_cuda,
     numbers,
 )
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.stack_reading import read_stack
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.stack.reading import read_stack
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.stack.stack import Stack, check_stack
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.versions import version
 
 SOUND_12 = {"profile": "cuda12_4", "driver": "550.127.05", "distribution": "ubuntu22.04"}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.catalogue import find_model
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.model import Routing
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.traffic import (
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.catalogue import find_model
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.models.model import Routing
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.network.traffic import (
     SCHEMES,
     Spread,
     copies_sent,

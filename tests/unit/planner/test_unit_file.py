@@ -11,8 +11,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.engine.unit_file import (
+    UnitSyntaxError,
+    exec_line,
+)
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.unit_file import UnitSyntaxError, exec_line
 
 SIMPLE = {
     "a": "\a",
