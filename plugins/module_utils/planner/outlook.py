@@ -97,7 +97,7 @@ class Outlook:
         found = [
             warning(
                 "objectives.not_met",
-                f"{item.name}: {item.metric} {item.relation} {item.target:g} is not met: {item.reason}",
+                f"{item.name} ({item.metric} {item.relation} {item.target:g}) is not met: {item.reason}",
                 "lower the objective, or see the alternatives and what limits them",
             )
             for item in self.objectives

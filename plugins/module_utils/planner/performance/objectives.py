@@ -53,10 +53,12 @@ class Judged:
     metric: str
     relation: str
     target: float
+    percentile: float
+    input_tokens: int | None
     low: float
     likely: float
     high: float
-    bound: float | None
+    bound: float
     verdict: str
     margin: float
     reason: str
@@ -104,7 +106,7 @@ def _read(section: Section) -> Objective | None:
     target = least if least is not None else most
     percentile = section.number("percentile", 50.0, 0, 99.99)
     length = section.integer("input_tokens", None, 1)
-    default = f"{metric} {'>=' if least is not None else '<='} {target:g}"
+    default = metric.replace("_", " ").replace(" s", "/s") if metric.endswith("tokens_s") else metric.replace("_", " ")
     return Objective(
         section.text("name", default) or default, metric, target or 0.0, least is not None, percentile or 50.0, length
     )
@@ -161,12 +163,8 @@ def _scaled(of: Range, factor: float) -> Range:
 
 
 def _judge(objective: Objective, expected: Range | None) -> Judged:
-    relation = ">=" if objective.at_least else "<="
     if expected is None:
-        reason = "not known from this input"
-        return Judged(
-            objective.name, objective.metric, relation, objective.target, 0.0, 0.0, 0.0, None, UNCERTAIN, 0.0, reason
-        )
+        return _judged(objective, Range(0.0, 0.0, 0.0, 0.0), UNCERTAIN, 0.0, "not known from this input")
     pessimistic, optimistic = (expected.low, expected.high) if objective.at_least else (expected.high, expected.low)
     sign = 1 if objective.at_least else -1
     verdict = UNCERTAIN
@@ -178,16 +176,22 @@ def _judge(objective: Objective, expected: Range | None) -> Judged:
     reason = f"{expected.low:.4g} to {expected.high:.4g} expected, {expected.likely:.4g} likely"
     if not reachable:
         reason += f"; the bound is {expected.bound:.4g}"
+    return _judged(objective, expected, verdict, sign * (expected.likely / objective.target - 1), reason)
+
+
+def _judged(objective: Objective, expected: Range, verdict: str, margin: float, reason: str) -> Judged:
     return Judged(
         name=objective.name,
         metric=objective.metric,
-        relation=relation,
+        relation=">=" if objective.at_least else "<=",
         target=objective.target,
+        percentile=objective.percentile,
+        input_tokens=objective.input_tokens,
         low=float(f"{expected.low:.4g}"),
         likely=float(f"{expected.likely:.4g}"),
         high=float(f"{expected.high:.4g}"),
         bound=float(f"{expected.bound:.4g}"),
         verdict=verdict,
-        margin=float(f"{sign * (expected.likely / objective.target - 1):.3g}"),
+        margin=float(f"{margin:.3g}"),
         reason=reason,
     )
