@@ -66,6 +66,9 @@ GPUS: dict[str, Gpu] = {
     )
 }
 
+# Less is a size in another unit than bytes, bytes/s or FLOP/s.
+_LEAST_MEMORY = 1 << 26
+_LEAST_RATE = 1e6
 _RATES = ("memory_bandwidth_bytes_s", "bf16_flops", "fp8_flops", "fp4_flops", "nvlink_bytes_s")
 _FIELDS = ("name", "memory_bytes", *_RATES)
 # Other names of the same devices.
@@ -90,8 +93,8 @@ def find_gpu(given: Any, findings: list[Finding], where: str = "cluster.gpu") ->
         section = Section(where, given, _FIELDS, findings)
         gpu = Gpu(
             name=section.text("name", None) or "custom",
-            memory_bytes=section.required_integer("memory_bytes", 1),
-            **{name: section.number(name, None, 0) for name in _RATES},
+            memory_bytes=section.required_integer("memory_bytes", _LEAST_MEMORY, 1 << 50),
+            **{name: section.number(name, None, _LEAST_RATE, 1e20) for name in _RATES},
         )
         return gpu if section.sound else None
     by_name = {name.lower(): gpu for name, gpu in GPUS.items()}

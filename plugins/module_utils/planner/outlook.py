@@ -103,6 +103,17 @@ class Outlook:
             for item in self.objectives
             if item.verdict == NOT_MET
         ]
+        if self.performance is not None and self.performance.overloaded:
+            asked = self.case.workload.arrival_rate
+            most = self.performance.most_requests_s(self.case.workload.input_tokens)
+            found.append(
+                warning(
+                    "workload.overload",
+                    f"workload.arrival_rate {asked:g}/s is more than the {most:.3g} requests/s"
+                    " that are likely answered: the queue grows without end",
+                    f"keep it below {most:.3g}, shorten the answers, or see the alternatives",
+                )
+            )
         better = self._better()
         if better is not None:
             found.append(better)
@@ -113,17 +124,17 @@ class Outlook:
         best = next((item for item in self.alternatives if item.memory.fits and item.launchable != "no"), None)
         if asked is None or best is None or best.requested or best.likely < 1.1 * asked.likely:
             return None
-        since = (
-            f"from {self.crossover_gbit_s:g} Gb/s a host upwards the requested one is as fast"
-            if self.crossover_gbit_s is not None
-            else "the requested one is not as fast at any port speed"
-        )
+        since = ""
+        if self.network.bound_tokens_s:
+            since = "; the requested one is not as fast at any port speed"
+        if self.network.bound_tokens_s and self.crossover_gbit_s is not None:
+            since = f"; from {self.crossover_gbit_s:g} Gb/s a host upwards the requested one is as fast"
         ratio = f"{best.likely / asked.likely:.1f} times" if asked.likely else "which cannot be said"
         return info(
             "search.better_layout",
             f"{best.candidate.name} would decode {best.likely:,.0f} tokens/s, {ratio} the"
-            f" {asked.likely:,.0f} of the requested {asked.candidate.name} (both likely figures); {since}"
-            + (f"; {best.reason}" if best.reason else ""),
+            f" {asked.likely:,.0f} of the requested {asked.candidate.name} (both likely figures){since}"
+            + (f"; unproven: {best.reason}" if best.reason else ""),
             "see the plan's alternatives",
         )
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from . import addresses
@@ -22,9 +22,10 @@ from .inventory.sources import scan
 from .layout import Layout, place
 from .memory.capacity import check_memory, judged
 from .memory.memory import Memory
-from .network.network import check_network, network
+from .network.network import check_network
 from .outlook import Outlook, outlook
-from .request import LAUNCHABLE, Host, Request
+from .performance.roofline import NIC
+from .request import LAUNCHABLE, Host, Request, Workload
 from .request_reading import read_request
 from .stack.reading import read_stack
 from .stack.stack import Stack, check_stack
@@ -137,8 +138,11 @@ def make_plan(raw: Any) -> Plan:
     if request.cluster.gpu is not None:
         memory = judged(case, request.cluster.gpu.memory_bytes)
         sized.extend(check_memory(case, memory, request.cluster.gpu.name))
-    sized.extend(check_network(case, request.cluster, network(case, request.cluster)))
     expected = outlook(request, case, memory, findings) if request.cluster.hosts else None
+    if expected is not None:
+        found = check_network(case, request.cluster, expected.network)
+        bound = expected.performance is None or expected.performance.limited_by == NIC
+        sized.extend(item for item in found if bound or item.code != "network.bound")
     if hosts_known:
         findings.extend(sized)
         findings.extend(expected.findings if expected else [])
@@ -180,7 +184,28 @@ def deployment(request: Request, data: int, findings: list[Finding]) -> Deployme
             )
         )
         return None
-    return Deployment(model, precision, parallel, data, engine, request.workload)
+    case = Deployment(model, precision, parallel, data, engine, request.workload)
+    return replace(case, workload=_within(case, findings))
+
+
+def _within(case: Deployment, findings: list[Finding]) -> Workload:
+    """The workload, whose requests must be no longer than the engine takes them; assumed lengths are shortened."""
+    workload, most = case.workload, case.context
+    longest = max(workload.input_tokens + workload.output_tokens, workload.context_tokens)
+    if longest <= most or most < 2:
+        return workload
+    if not workload.lengths_given:
+        half = most // 2
+        return replace(workload, input_tokens=half, output_tokens=half, context_tokens=half + half // 2)
+    findings.append(
+        error(
+            "workload.too_long",
+            f"workload.input_tokens {workload.input_tokens} + output_tokens {workload.output_tokens} (context_tokens"
+            f" {workload.context_tokens}) are more than engine.max_model_len {most}: such requests are refused",
+            f"raise engine.max_model_len to {longest} or more, or shorten the requests",
+        )
+    )
+    return workload
 
 
 def _host(request: Request, name: str) -> Host:

@@ -114,7 +114,8 @@ class Workload:
     """What the service is asked to do: ``sessions`` requests at once, each of so many tokens in and out.
 
     ``context_tokens`` is the mean context while tokens are generated; ``arrival_rate`` is in requests/s over the whole
-    cluster, ``None`` for as fast as ``sessions`` users that never pause ask.
+    cluster, ``None`` for as fast as ``sessions`` users that never pause ask. ``lengths_given`` is false where all
+    lengths are assumed.
     """
 
     sessions: int
@@ -122,6 +123,7 @@ class Workload:
     output_tokens: int
     context_tokens: int
     arrival_rate: float | None = None
+    lengths_given: bool = True
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,9 @@ PLATFORMS = ("cuda", "cpu")
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - what the API listens on unless told otherwise; the firewall is a role's business
 DEFAULT_PORT = 8000
 DEFAULT_RPC_PORT = 13345
+# Beyond any service; a larger number is a slip.
+_MOST_SESSIONS = 10**7
+_MOST_TOKENS = 10**8
 MIXED_GPUS = ("refuse", "weakest")
 # Lengths of a request where none are given: a conversation's turn, answered at some length.
 DEFAULT_INPUT_TOKENS = 1024
@@ -140,7 +143,7 @@ def _read_cluster(raw: Any, findings: list[Finding], group: str | None) -> Clust
     if sound and section.sound and not hosts and group is None:
         findings.append(error("cluster.no_hosts", "cluster.hosts is empty", "give at least one host"))
     gpus = section.required_integer("gpus_per_host", 1, 1024)
-    nic = section.number("nic_gbit_s", None, 0)
+    nic = section.number("nic_gbit_s", None, 1e-3, 1e5)
     nics = section.integer("nics_per_host", 1, 1, 1024)
     mixed = section.text("mixed_gpus", "refuse") or "refuse"
     if mixed not in MIXED_GPUS:
@@ -179,16 +182,19 @@ def _one_gpu(given: Gpu | None, hosts: tuple[Host, ...], mixed: str, findings: l
 def _read_workload(raw: Any, findings: list[Finding]) -> Workload | None:
     """Sessions and lengths; the mean context while generating is by default the prompt and half of the answer."""
     section = Section("workload", raw, _WORKLOAD, findings)
-    sessions = section.required_integer("sessions", 1)
-    given = section.integer("input_tokens", DEFAULT_INPUT_TOKENS, 1) or DEFAULT_INPUT_TOKENS
-    answered = section.integer("output_tokens", DEFAULT_OUTPUT_TOKENS, 1) or DEFAULT_OUTPUT_TOKENS
-    context = section.integer("context_tokens", None, 1)
+    sessions = section.required_integer("sessions", 1, _MOST_SESSIONS)
+    given = section.integer("input_tokens", DEFAULT_INPUT_TOKENS, 1, _MOST_TOKENS) or DEFAULT_INPUT_TOKENS
+    answered = section.integer("output_tokens", DEFAULT_OUTPUT_TOKENS, 1, _MOST_TOKENS) or DEFAULT_OUTPUT_TOKENS
+    context = section.integer("context_tokens", None, 1, _MOST_TOKENS)
     workload = Workload(
         sessions=sessions,
         input_tokens=given,
         output_tokens=answered,
         context_tokens=context if context is not None else given + answered // 2,
-        arrival_rate=section.number("arrival_rate", None, 0),
+        lengths_given=any(
+            section.get(name) is not None for name in ("input_tokens", "output_tokens", "context_tokens")
+        ),
+        arrival_rate=section.number("arrival_rate", None, 1e-6, 1e9),
     )
     return workload if section.sound else None
 
@@ -198,7 +204,7 @@ def _read_parallel(raw: Any, findings: list[Finding], model: Model | None) -> Pa
     ones.
     """
     section = Section("parallel", raw, _PARALLEL, findings)
-    redundant = section.integer("redundant_experts", 0, 0) or 0
+    redundant = section.integer("redundant_experts", 0, 0, 65536) or 0
     parallel = Parallel(
         tensor=section.integer("tensor", 1, 1) or 1,
         data=section.integer("data", None, 1),

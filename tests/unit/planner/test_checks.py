@@ -38,7 +38,7 @@ EPLB = {
     "d": ("parallel.redundant_experts", "8"),
     "e": None,
     "f": ("parallel.redundant_without_eplb", "eplb"),
-    "g": ("input.out_of_range", "at least 0"),
+    "g": ("input.out_of_range", "0 to 65536"),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..deployment import Deployment
 from ..fields import suggestion
 from ..findings import Finding, error, warning
-from ..request import Engine, Parallel
+from ..request import LAUNCHABLE, Engine, Parallel
 from .flags import (
     DCP_FP8_REFUSED_UNTIL,
     DCP_FP8_SINCE,
@@ -46,6 +46,24 @@ def check_parallel(case: Deployment) -> list[Finding]:
                 "parallel.eplb_one_rank",
                 "EPLB moves experts between ranks, but there is one",
                 "set parallel.eplb to false, or use more ranks",
+            )
+        )
+    most = model.experts + parallel.redundant_experts
+    size = case.expert_parallel_size
+    if parallel.expert and model.experts and size > most:
+        found.append(
+            error(
+                "parallel.too_many_ranks",
+                f"expert parallel size {size} (tensor x data) is more than the {most} experts of a layer",
+                f"keep tensor x data at most {most}, with several services where there are more devices",
+            )
+        )
+    if case.engine.speculative_tokens and not model.prediction_layers:
+        found.append(
+            error(
+                "engine.speculative_tokens",
+                f"{model.name} has no multi-token prediction layer to draft with",
+                "set engine.speculative_tokens to 0",
             )
         )
     return found + _check_redundancy(case) + _check_eplb(parallel, case.engine) + _check_decode_context(case)
@@ -171,7 +189,7 @@ def _check_eplb(parallel: Parallel, engine: Engine) -> list[Finding]:
             )
         )
     lifetime = FLAGS["--enable-eplb"]
-    if not lifetime.covers(engine.version):
+    if engine.name in LAUNCHABLE and not lifetime.covers(engine.version):
         found.append(
             error(
                 "engine.eplb_version",

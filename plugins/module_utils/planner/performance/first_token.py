@@ -23,6 +23,7 @@ from .roofline import Machine, spread
 OVERHEAD_LOW_S, OVERHEAD_S, OVERHEAD_HIGH_S = 0.01, 0.03, 0.08
 # Tokens that vLLM takes into one step unless told otherwise, on devices like these.
 DEFAULT_BATCHED_TOKENS = 8192
+_MOST_SERVERS = 1000
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,11 @@ def first_token(
     step_s: float,
     arrival_rate: float,
     prefill_tokens_s: float,
+    backlog_s: float,
 ) -> FirstToken:
     """Of a prompt of ``length`` tokens in one group; ``step_s`` is a decode step that may have to end first,
-    ``arrival_rate`` the group's requests/s, ``prefill_tokens_s`` what it prefills when kept busy.
+    ``arrival_rate`` the group's requests/s, ``prefill_tokens_s`` what it prefills when kept busy, ``backlog_s`` the
+    wait for a place among the running sequences.
     """
     device_peak_s, device_s = _device(case, rates, length)
     line_s = _network(case, rates, length)
@@ -82,12 +85,12 @@ def first_token(
     )
     overhead = OVERHEAD_S + step_s / 2
     return FirstToken(
-        queueing_s=queueing,
+        queueing_s=queueing + backlog_s,
         compute_s=device_s,
         network_s=network_s,
         overhead_s=overhead,
-        low_s=max(device_s * FASTEST, network_s) + OVERHEAD_LOW_S,
-        high_s=(served + queueing) * SLOWEST + OVERHEAD_HIGH_S + step_s,
+        low_s=max(device_s * FASTEST, network_s) + OVERHEAD_LOW_S + backlog_s * FASTEST,
+        high_s=(served + queueing + backlog_s) * SLOWEST + OVERHEAD_HIGH_S + step_s,
         bound_s=max(device_peak_s, line_s),
     )
 
@@ -107,8 +110,8 @@ def waiting_s(*, service_s: float, servers: float, arrival_rate: float, percenti
 
 
 def _erlang_c(servers: float, load: float) -> float:
-    """The share of requests that find all servers busy; whole servers, rounded down."""
-    count = max(1, math.floor(servers))
+    """The share of requests that find all servers busy; whole servers, and no more of them than matter."""
+    count = max(1, math.floor(min(servers, _MOST_SERVERS)))
     offered = load * count
     blocked = 1.0
     for number in range(1, count + 1):

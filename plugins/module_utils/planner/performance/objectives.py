@@ -16,6 +16,8 @@ from ..findings import Finding, error
 from ..memory.memory import Memory
 from .performance import Performance, Range
 
+# Smaller targets are slips, and margins against them mean nothing.
+_LEAST_TARGET = 1e-6
 MET, NOT_MET, UNCERTAIN = "met", "not met", "uncertain"
 
 # What an objective can be about, and whether more of it is better.
@@ -95,7 +97,10 @@ def _read(section: Section) -> Objective | None:
             suggestion(metric or "", METRICS),
         )
         return None
-    least, most = section.number("at_least", None, 0), section.number("at_most", None, 0)
+    largest = 1.0 if metric == "memory_used_fraction" else 1e12
+    least, most = (section.number(key, None, _LEAST_TARGET, largest) for key in ("at_least", "at_most"))
+    if not section.sound:
+        return None
     if (least is None) == (most is None):
         section.refuse(
             "objectives.no_target",
@@ -103,8 +108,16 @@ def _read(section: Section) -> Objective | None:
             "say at_least for rates and at_most for times",
         )
         return None
+    if (least is not None) != METRICS[metric]:
+        right, wrong = ("at_least", "at_most") if METRICS[metric] else ("at_most", "at_least")
+        section.refuse(
+            "objectives.direction",
+            f"{section.path(wrong)} asks for {'little' if METRICS[metric] else 'much'} {metric.replace('_', ' ')}",
+            f"use {right}",
+        )
+        return None
     target = least if least is not None else most
-    percentile = section.number("percentile", 50.0, 0, 99.99)
+    percentile = section.number("percentile", 50.0, 0.999, 99.99)
     length = section.integer("input_tokens", None, 1)
     default = metric.replace("_", " ").replace(" s", "/s") if metric.endswith("tokens_s") else metric.replace("_", " ")
     return Objective(
@@ -116,6 +129,9 @@ def judge(
     objectives: Sequence[Objective], performance: Performance | None, memory: Memory | None, sessions: int
 ) -> list[Judged]:
     """Each objective with its verdict; ``uncertain`` where nothing is known."""
+    if memory is not None and not memory.fits:
+        lack = "the plan does not fit its devices"
+        return [_judged(item, Range(0.0, 0.0, 0.0, 0.0), NOT_MET, -1.0, lack) for item in objectives]
     return [_judge(objective, _expected(objective, performance, memory, sessions)) for objective in objectives]
 
 
@@ -152,10 +168,8 @@ def _memory_used(memory: Memory) -> Range:
 
 
 def _sessions_held(memory: Memory, sessions: int) -> float:
-    """Full-length sessions that fit, in proportion to those of the fullest rank."""
-    if memory.kv_cache_tokens <= 0:
-        return 0.0
-    return sessions * min(1.0, memory.kv_capacity_tokens / memory.kv_cache_tokens)
+    """Full-length sessions that fit: as many times those asked for as the fullest rank has room for its own."""
+    return float(int(sessions * memory.kv_capacity_tokens / max(1, memory.kv_cache_tokens)))
 
 
 def _scaled(of: Range, factor: float) -> Range:

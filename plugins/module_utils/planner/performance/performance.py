@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 from ..deployment import Deployment
 from ..hardware import Gpu
-from ..request import Cluster
+from ..request import Cluster, Engine
 from .calibration import FASTEST, FITTED, SLOWEST
 from .first_token import FirstToken, first_token
 from .roofline import NIC, Machine, Terms, decode_terms, machine, prefill_terms
@@ -50,6 +50,7 @@ class Performance:
     rates: Machine
     case: Deployment
     replicas: int
+    users: int
 
     @property
     def limited_by(self) -> str:
@@ -66,7 +67,27 @@ class Performance:
             step_s=self.decode.likely_s(FITTED),
             arrival_rate=self._arrivals(length) / self.replicas,
             prefill_tokens_s=self._prefilled(length) / self.replicas,
+            backlog_s=self._backlog_s(length),
         )
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether more requests come than are answered, so that the queue grows without end."""
+        given = self.case.workload.arrival_rate
+        return given is not None and given >= self.most_requests_s(self.case.workload.input_tokens)
+
+    def most_requests_s(self, length: int) -> float:
+        """Requests/s that are answered when every prompt has ``length`` tokens: prefill and decode take turns."""
+        answered = self.case.workload.output_tokens
+        return 1 / (answered / self.decode_tokens_s.likely + length / self._prefilled(length))
+
+    def _backlog_s(self, length: int) -> float:
+        """The wait for a place among the sequences that run at once: until those ahead are answered whole."""
+        running = self.sequences * self.case.data * self.replicas
+        ahead = max(0.0, self.users - running)
+        if self.overloaded:
+            ahead = float(self.users)
+        return ahead / self.most_requests_s(length)
 
     def _prefilled(self, length: int) -> float:
         """Likely prompt tokens/s of all replicas when every prompt has ``length`` tokens."""
@@ -76,10 +97,8 @@ class Performance:
 
     def _arrivals(self, length: int) -> float:
         """Requests/s: as given, else as many as the service answers when every prompt has ``length`` tokens."""
-        given, answered = self.case.workload.arrival_rate, self.case.workload.output_tokens
-        if given is not None:
-            return given
-        return 1 / (answered / self.decode_tokens_s.likely + length / self._prefilled(length))
+        given, most = self.case.workload.arrival_rate, self.most_requests_s(length)
+        return most if given is None else min(given, most)
 
     def ttft_s(self, length: int, percentile: float) -> Range:
         """The same as a range; its ``bound`` is the least that any request can take."""
@@ -111,9 +130,16 @@ class Performance:
 
 
 def estimate(
-    case: Deployment, cluster: Cluster, gpu: Gpu, replicas: int = 1, kv_tokens: int | None = None
+    case: Deployment,
+    cluster: Cluster,
+    gpu: Gpu,
+    replicas: int = 1,
+    *,
+    kv_tokens: int | None = None,
+    users: int | None = None,
 ) -> Performance | None:
-    """What ``replicas`` groups like ``case`` do together; ``case.workload`` is one group's share.
+    """What ``replicas`` groups like ``case`` do together; ``case.workload`` is the share of the fullest of them, and
+    ``users`` the sessions of all where that is less than ``replicas`` times as many.
 
     ``kv_tokens`` is the room for KV cache on the fullest rank: sessions beyond it wait. ``None`` where the device's
     rates are not known, or the ports' that the layout needs.
@@ -122,13 +148,14 @@ def estimate(
     if rates is None:
         return None
     workload = case.workload
-    sequences = _running(case, kv_tokens)
+    users = replicas * workload.sessions if users is None else users
+    sequences = _running(case, users / (replicas * case.data), kv_tokens)
     decode = decode_terms(case, rates, sequences, workload.context_tokens)
     prefill = prefill_terms(case, rates, workload.input_tokens)
     if math.isinf(decode.bound_s) or math.isinf(prefill.bound_s):
         return None
     stages = case.parallel.pipeline
-    accepted = 1 + case.engine.speculative_tokens * case.engine.acceptance_rate
+    accepted = accepted_tokens(case.engine)
 
     def decoded(step_s: float) -> float:
         return replicas * case.data * sequences * accepted / (step_s * stages)
@@ -139,6 +166,10 @@ def estimate(
     decoding, prefilling = _range(decode, decoded), _range(prefill, prefilled)
     per_output = workload.input_tokens / workload.output_tokens
     output = Range(*(1 / (1 / d + per_output / p) for d, p in zip(_values(decoding), _values(prefilling))))
+    if workload.arrival_rate is not None:
+        # No more comes out than is asked for.
+        asked = workload.arrival_rate * workload.output_tokens
+        output = Range(*(min(value, asked) for value in _values(output)))
     each = replicas * case.data * sequences
     return Performance(
         decode_tokens_s=decoding,
@@ -151,12 +182,18 @@ def estimate(
         rates=rates,
         case=case,
         replicas=replicas,
+        users=users,
     )
 
 
-def _running(case: Deployment, kv_tokens: int | None) -> float:
+def accepted_tokens(engine: Engine) -> float:
+    """Tokens that a decode step yields: one, and the drafts up to the first that is not accepted."""
+    rate, drafts = engine.acceptance_rate, engine.speculative_tokens
+    return sum(rate**number for number in range(drafts + 1))
+
+
+def _running(case: Deployment, wanted: float, kv_tokens: int | None) -> float:
     """Sequences at once on a rank: its share of the sessions, or less where the engine's limit or the room is less."""
-    wanted = case.workload.sessions / case.data
     if case.engine.max_num_seqs is not None:
         wanted = min(wanted, float(case.engine.max_num_seqs))
     if kv_tokens is not None:

@@ -199,7 +199,7 @@ def _routed_flops(case: Deployment, tokens: float) -> float:
         return 0.0
     ranks = case.parallel.tensor * case.data
     rows = tokens * model.experts_per_token
-    if not case.parallel.expert and case.precision == "fp8":
+    if case.expert_parallel_size == 1 and case.precision == "fp8":
         touched = model.experts * (1 - (1 - model.experts_per_token / model.experts) ** max(tokens, 1.0))
         tiles = math.ceil(rows / touched / SLICED_EXPERT_TILE_ROWS)
         rows = max(rows, touched * tiles * SLICED_EXPERT_TILE_ROWS)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..deployment import Deployment
 from ..models.model import Model
-from ..request import Parallel
+from ..request import LAUNCHABLE, Parallel
 from ..versions import version
 
 # --nnodes, --node-rank: one data parallel rank whose workers are on several hosts without ray.
@@ -42,6 +42,8 @@ class Candidate:
         size = f"DP{self.data} TP{parallel.tensor}"
         if parallel.expert:
             size += f" EP{parallel.expert_parallel_size(self.data)}"
+        if parallel.decode_context > 1:
+            size += f" DCP{parallel.decode_context}"
         if parallel.redundant_experts:
             size += f" +{parallel.redundant_experts} experts"
         if parallel.pipeline > 1:
@@ -85,7 +87,10 @@ def _stages(gpus: int, gpus_per_host: int, layers: int) -> list[int]:
 
 def _experts(model: Model, base: Parallel, tensor: int, data: int, stages: int) -> Iterator[Parallel]:
     """With expert parallelism, without and with one redundant expert a rank; or sliced in a lone tensor group."""
-    common = replace(base, tensor=tensor, data=data, pipeline=stages, redundant_experts=0, eplb=False)
+    context = base.decode_context if tensor % base.decode_context == 0 else 1
+    common = replace(
+        base, tensor=tensor, data=data, pipeline=stages, redundant_experts=0, eplb=False, decode_context=context
+    )
     ranks = tensor * data
     if not model.experts or data == 1:
         yield replace(common, expert=False)
@@ -98,15 +103,17 @@ def _experts(model: Model, base: Parallel, tensor: int, data: int, stages: int) 
 def launchable(candidate: Candidate, case: Deployment, gpus_per_host: int) -> tuple[str, str]:
     """``yes``, ``no`` or ``unproven`` for the engine's release, and why."""
     parallel, release = candidate.parallel, case.engine.version
+    if case.engine.name not in LAUNCHABLE:
+        return "unproven", f"{case.engine.name} is sized, not launched by this collection"
     if parallel.eplb and case.engine.platform == "cpu":
         return "no", "vLLM refuses EPLB on the CPU platform"
-    rank_over_hosts = parallel.pipeline > 1 or parallel.tensor > gpus_per_host
-    if candidate.gpus <= gpus_per_host or (not rank_over_hosts and release >= _MULTI_NODE_SINCE):
-        return "yes", ""
+    rank_over_hosts = candidate.gpus > gpus_per_host and (parallel.pipeline > 1 or parallel.tensor > gpus_per_host)
+    needed = _RANK_OVER_HOSTS_SINCE if rank_over_hosts else _MULTI_NODE_SINCE
+    if candidate.gpus > gpus_per_host and release < needed:
+        what = "a rank over several hosts" if rank_over_hosts else "data parallel ranks on several hosts"
+        return "no", f"{what} needs vLLM {needed} or newer"
     if not rank_over_hosts:
-        return "no", f"data parallel ranks on several hosts need vLLM {_MULTI_NODE_SINCE} or newer"
+        return "yes", ""
     if candidate.data > 1:
-        return "unproven", "a data parallel rank whose stages are on several hosts: no report of it with experts spread"
-    if release < _RANK_OVER_HOSTS_SINCE:
-        return "no", f"a rank over several hosts needs vLLM {_RANK_OVER_HOSTS_SINCE} or newer (or ray)"
+        return "unproven", "a data parallel rank whose stages are on several hosts: no report of it is known"
     return "unproven", "one rank over several hosts (--nnodes): not launched by this collection yet"

@@ -59,7 +59,8 @@ def contingencies(case: Deployment, cluster: Cluster, gpu: Gpu) -> list[Case]:
         fewer = replace(cluster, hosts=cluster.hosts[:-1])
         found.extend(_smaller("one host lost", case, fewer, gpu, there - each))
     for gpus in GROWN_GPUS:
-        if gpus > there and gpus % each == 0:
+        too_many = case.parallel.expert and gpus // case.parallel.pipeline > case.model.experts
+        if gpus > there and gpus % each == 0 and not too_many:
             grown = replace(cluster, hosts=(cluster.hosts * gpus)[: gpus // each])
             found.append(
                 _sized(f"grown to {gpus} devices", _resized(case, gpus, with_eplb=case.parallel.eplb), grown, gpu)
@@ -138,6 +139,9 @@ def _stage(case: Deployment, cluster: Cluster, gpu: Gpu, gpus: int) -> Case:
         best = max(fitting, key=lambda option: option.likely)
         return _sized(name, _as_case(one, best.candidate), part, gpu, "the whole model, with its share of the sessions")
     layers, candidate = _most_layers(one, options[0].candidate if options else None, gpu)
+    if layers == len(case.model.layers):
+        note = "the whole model fits with one session a rank, its share of the sessions does not"
+        return replace(_sized(name, _as_case(one, candidate), part, gpu, note), fits=False)
     note = (
         f"the whole model does not fit; {layers} of {len(case.model.layers)} layers do (dummy weights, for the kernels)"
     )

@@ -17,7 +17,7 @@ from ..findings import Finding
 from ..hardware import Gpu
 from ..memory.memory import Memory, budget, gib
 from ..models.quantisation import PRECISIONS
-from ..performance.performance import Performance, Range, estimate
+from ..performance.performance import Performance, estimate
 from ..request import Cluster
 from .candidates import Candidate, candidates, launchable
 
@@ -55,7 +55,6 @@ class Alternative:
     def as_dict(self) -> dict[str, Any]:
         """An entry of ``plan.alternatives``."""
         found, candidate = self.performance, self.candidate
-        empty = Range(0.0, 0.0, 0.0, 0.0).as_dict()
         return {
             "layout": candidate.name,
             "replicas": candidate.replicas,
@@ -65,9 +64,9 @@ class Alternative:
             "expert": candidate.parallel.expert,
             "redundant_experts": candidate.parallel.redundant_experts,
             "precision": candidate.precision,
-            "decode_tokens_s": found.decode_tokens_s.as_dict() if found else empty,
-            "output_tokens_s": found.output_tokens_s.as_dict() if found else empty,
-            "prefill_tokens_s": found.prefill_tokens_s.as_dict() if found else empty,
+            "decode_tokens_s": found.decode_tokens_s.as_dict() if found else None,
+            "output_tokens_s": found.output_tokens_s.as_dict() if found else None,
+            "prefill_tokens_s": found.prefill_tokens_s.as_dict() if found else None,
             "tpot_ms": float(f"{found.tpot_s.likely * 1e3:.4g}") if found else None,
             "ttft_ms": float(f"{found.ttft_s(found.case.workload.input_tokens, 50).likely * 1e3:.4g}")
             if found
@@ -129,7 +128,8 @@ def evaluate(
     if not memory.fits:
         lack = f"does not fit by {gib(-memory.headroom_bytes)} on the fullest rank"
         reason = f"{lack}; {why}" if why else lack
-    performance = estimate(group, cluster, gpu, candidate.replicas, memory.kv_capacity_tokens if memory.fits else None)
+    room = memory.kv_capacity_tokens if memory.fits else None
+    performance = estimate(group, cluster, gpu, candidate.replicas, kv_tokens=room, users=case.workload.sessions)
     if performance is None and not reason:
         reason = "rates of the device or of the ports are not known"
     return Alternative(candidate, memory, performance, runs, reason, requested)
@@ -166,7 +166,9 @@ def at_rate(case: Deployment, cluster: Cluster, gpu: Gpu, item: Alternative, gbi
     """Likely decode tokens/s of an alternative with ports of ``gbit_s`` in all on every host."""
     moved = replace(cluster, nic_gbit_s=gbit_s, nics_per_host=1)
     room = item.memory.kv_capacity_tokens if item.memory.fits else None
-    found = estimate(share(case, item.candidate), moved, gpu, item.candidate.replicas, room)
+    found = estimate(
+        share(case, item.candidate), moved, gpu, item.candidate.replicas, kv_tokens=room, users=case.workload.sessions
+    )
     return found.decode_tokens_s.likely if found else 0.0
 
 
