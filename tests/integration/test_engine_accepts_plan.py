@@ -50,9 +50,9 @@ def plan_of(inventory: str, directory: Path, variables: dict[str, Any]) -> dict[
 
 
 def h20_engine(**changes: Any) -> dict[str, Any]:
-    """The reference cluster's engine variables with changes."""
+    """The reference cluster's engine variables with changes; its stack is for its own engine's release."""
     variables = yaml.safe_load((ROOT / "inventory/h20/group_vars/all.yml").read_text())
-    return {"plan_engine": {**variables["plan_engine"], **changes}}
+    return {"plan_engine": {**variables["plan_engine"], **changes}, "plan_stack": {}}
 
 
 @pytest.fixture(scope="module")

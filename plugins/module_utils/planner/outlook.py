@@ -10,13 +10,14 @@ from typing import Any
 from .deployment import Deployment
 from .explain import NOT_MODELLED, Explained, explain
 from .findings import Finding, info, warning
+from .hardware import Gpu
 from .memory.memory import Memory
 from .models.flops import decode_attention_flops, token_flops
 from .network.network import Network, network
 from .performance.objectives import NOT_MET, Judged, judge, read_objectives
 from .performance.performance import Performance, estimate
 from .performance.sensitivity import Effect, sensitivity
-from .request import Request
+from .request import Cluster, Request
 from .search.contingency import Case, bring_up, contingencies
 from .search.search import (
     Alternative,
@@ -159,7 +160,7 @@ def outlook(request: Request, case: Deployment, memory: Memory | None, findings:
         stages = bring_up(case, cluster, gpu)
         if given.enabled:
             alternatives = reported(search(case, cluster, gpu, given), given.most)
-            curves, crossover = _curves(request, case, given, alternatives)
+            curves, crossover = _curves(cluster, gpu, case, given, alternatives)
     judged = judge(objectives, performance, memory, case.workload.sessions)
     return Outlook(
         case=case,
@@ -178,13 +179,11 @@ def outlook(request: Request, case: Deployment, memory: Memory | None, findings:
 
 
 def _curves(
-    request: Request, case: Deployment, given: SearchInput, alternatives: list[Alternative]
+    cluster: Cluster, gpu: Gpu, case: Deployment, given: SearchInput, alternatives: list[Alternative]
 ) -> tuple[dict[str, list[tuple[float, float]]], float | None]:
     """Tokens/s by port speed of the requested layout and the best others, and where the requested one catches up with
     the best.
     """
-    cluster, gpu = request.cluster, request.cluster.gpu
-    assert gpu is not None
     asked = next(item for item in alternatives if item.requested)
     others = [item for item in alternatives if not item.requested and item.memory.fits and item.launchable != "no"]
     curves = by_port_rate(case, cluster, gpu, [asked, *others[: min(_CURVES, given.most)]])

@@ -208,13 +208,12 @@ def by_port_rate(
 def pareto(alternatives: list[Alternative]) -> list[str]:
     """Layouts that fit and that no other one beats in tokens/s and in both times at once."""
 
-    def figures(item: Alternative) -> tuple[float, float, float]:
-        assert item.performance is not None
-        length = item.performance.case.workload.input_tokens
-        return (-item.likely, item.performance.ttft_s(length, 50).likely, item.performance.tpot_s.likely)
-
-    fitting = [item for item in alternatives if item.memory.fits and item.performance and item.launchable != "no"]
-    points = {item.candidate.name: figures(item) for item in fitting}
+    points: dict[str, tuple[float, float, float]] = {}
+    for item in alternatives:
+        found = item.performance
+        if found is not None and item.memory.fits and item.launchable != "no":
+            wait = found.ttft_s(found.case.workload.input_tokens, 50).likely
+            points[item.candidate.name] = (-item.likely, wait, found.tpot_s.likely)
     return [
         name
         for name, mine in points.items()
