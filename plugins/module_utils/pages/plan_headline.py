@@ -135,6 +135,8 @@ def _memory(plan: Data) -> str:
         return ""
     used = weights + cache + overhead
     most = max(used, budget)
+    if most <= 0:
+        return ""
     kind = "bar-good" if used <= budget else "bar-over"
     told = f"Memory of the fullest rank: {gib(used)} of {gib(budget)}"
     drawn = strip(

@@ -34,7 +34,7 @@ def memory(plan: Data) -> str:
     budget, device = number(rank.get("budget_bytes")), number(rank.get("usable_bytes"))
     overhead = {end: number(value) for end, value in part(rank, "overhead_range_bytes").items()}
     low, likely, high = (overhead.get(end) for end in ("low", "likely", "high"))
-    if budget is None or device is None or low is None or likely is None or high is None:
+    if not budget or not device or low is None or likely is None or high is None:
         return ""
     pieces = _pieces(rank, device, likely)
     fixed = sum(piece.size for piece in pieces) - likely
