@@ -123,18 +123,17 @@ class Outlook:
     def _better(self) -> Finding | None:
         asked = next((item for item in self.alternatives if item.requested), None)
         best = next((item for item in self.alternatives if item.memory.fits and item.launchable != "no"), None)
-        if asked is None or best is None or best.requested or best.likely < 1.1 * asked.likely:
+        if asked is None or best is None or best.requested or not 0 < 1.1 * asked.likely <= best.likely:
             return None
         since = ""
         if self.network.bound_tokens_s:
             since = "; the requested one is not as fast at any port speed"
         if self.network.bound_tokens_s and self.crossover_gbit_s is not None:
             since = f"; from {self.crossover_gbit_s:g} Gb/s a host upwards the requested one is as fast"
-        ratio = f"{best.likely / asked.likely:.1f} times" if asked.likely else "which cannot be said"
         return info(
             "search.better_layout",
-            f"{best.candidate.name} would decode {best.likely:,.0f} tokens/s, {ratio} the"
-            f" {asked.likely:,.0f} of the requested {asked.candidate.name} (both likely figures){since}"
+            f"{best.candidate.name} would decode {best.likely:,.0f} tokens/s, {best.likely / asked.likely:.1f} times"
+            f" the {asked.likely:,.0f} of the requested {asked.candidate.name} (both likely figures){since}"
             + (f"; unproven: {best.reason}" if best.reason else ""),
             "see the plan's alternatives",
         )

@@ -24,7 +24,6 @@ from .memory.capacity import check_memory, judged
 from .memory.memory import Memory
 from .network.network import check_network
 from .outlook import Outlook, outlook
-from .performance.roofline import NIC
 from .request import LAUNCHABLE, Host, Request, Workload
 from .request_reading import read_request
 from .stack.reading import read_stack
@@ -140,9 +139,8 @@ def make_plan(raw: Any) -> Plan:
         sized.extend(check_memory(case, memory, request.cluster.gpu.name))
     expected = outlook(request, case, memory, findings) if request.cluster.hosts else None
     if expected is not None:
-        found = check_network(case, request.cluster, expected.network)
-        bound = expected.performance is None or expected.performance.limited_by == NIC
-        sized.extend(item for item in found if bound or item.code != "network.bound")
+        devices = expected.performance.devices_tokens_s if expected.performance else None
+        sized.extend(check_network(case, request.cluster, expected.network, devices))
     if hosts_known:
         findings.extend(sized)
         findings.extend(expected.findings if expected else [])

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from ..deployment import Deployment
 from ..hardware import GIB
 from ..models.components import DENSE
+from ..network.traffic import GATHER, scheme
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,6 @@ _ROTARY_OBSERVED = 64 << 20
 # and one in flight.
 _HIDDEN_COPIES = 6
 # Back ends that gather every rank's tokens on each; the others send a token only where its experts are.
-_GATHERING = (None, "allgather_reducescatter", "naive", "pplx")
 
 
 def activation_bytes_per_token(case: Deployment) -> int:
@@ -99,7 +99,7 @@ def activation_bytes_per_token(case: Deployment) -> int:
 
 def _gathered_bytes_per_token(case: Deployment, ranks: int) -> int:
     """Hidden states of as many tokens on each of ``ranks``, where a rank gathers them for its experts."""
-    if case.data == 1 or not case.model.experts or case.engine.all2all_backend not in _GATHERING:
+    if case.data == 1 or not case.model.experts or scheme(case.engine.all2all_backend) != GATHER:
         return 0
     return 2 * case.model.hidden_size * ranks
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from ..deployment import Deployment
 from ..findings import Finding, warning
-from ..memory.memory import weights_of_stage
 from ..performance.roofline import spread
 from ..request import Cluster
 from .ports import goodput_fraction
 from .traffic import (
     ALLGATHER,
     COMPARED,
+    GATHER,
     Spread,
     copies_sent,
     copy_bytes,
@@ -23,12 +23,12 @@ from .traffic import (
     gathers_fp8,
     port_bytes,
     prompt_port_bytes,
+    scheme,
     stage_bytes,
 )
 
 # The slowest port that the kernels of the other back ends are known to have worked over.
 _PROVEN_GBIT_S = 100
-_GATHERING = (None, ALLGATHER, "naive", "pplx")
 
 
 @dataclass(frozen=True)
@@ -96,26 +96,14 @@ def _port_bytes(case: Deployment, backend: str, over: Spread) -> float:
     return port_bytes(case.model, backend, case.precision, case.engine.version, over)
 
 
-def weights_tokens_per_s(case: Deployment, memory_bytes_per_s: float) -> float:
-    """The ceiling the devices' memory sets on generated tokens/s.
-
-    Every step reads a rank's weights once and gives each session one token; with 200 sessions nearly every expert is
-    touched.
-    """
-    return case.workload.sessions * memory_bytes_per_s / weights_of_stage(case, 0).total
-
-
-def check_network(case: Deployment, cluster: Cluster, found: Network) -> list[Finding]:
-    """Say so when the ports between the hosts, not the devices, bound the service, or a backend is not known to work
-    over them.
+def check_network(case: Deployment, cluster: Cluster, found: Network, devices_tokens_s: float | None) -> list[Finding]:
+    """Say so when the ports between the hosts, not the devices, bound the service, or a backend is not known to work over
+    them. The devices allow ``devices_tokens_s``, ``None`` where that is not known.
     """
     ceiling = found.bound_tokens_s.get(found.backend)
-    if case.engine.all2all_backend not in _GATHERING:
+    if scheme(case.engine.all2all_backend) != GATHER:
         return _check_backend(found.backend, ceiling, cluster)
-    if ceiling is None or cluster.gpu is None or cluster.gpu.memory_bandwidth_bytes_s is None:
-        return []
-    devices = weights_tokens_per_s(case, cluster.gpu.memory_bandwidth_bytes_s)
-    if ceiling >= devices:
+    if ceiling is None or devices_tokens_s is None or ceiling >= devices_tokens_s:
         return []
     each = found.port_bytes_per_token[found.backend]
     ports = f"{cluster.nics_per_host} x {cluster.nic_gbit_s:g} Gb/s"
@@ -124,7 +112,7 @@ def check_network(case: Deployment, cluster: Cluster, found: Network) -> list[Fi
             "network.bound",
             f"expert parallelism over {found.hosts} hosts is network bound: {each / 1e6:.3f} MB a token"
             f" (all-gather, {case.model.moe_layers} layers) through each host's {ports} allow at most {ceiling:,.0f}"
-            f" tokens/s in all, prompt and generated together; reading the weights allows {devices:,.0f}",
+            f" tokens/s in all, prompt and generated together; the devices allow {devices_tokens_s:,.0f}",
             "keep expert parallelism inside a host, or use faster or more ports",
         )
     ]

@@ -9,22 +9,9 @@ at an RDMA MTU of 4096 and 0.926 at 1024.
 
 from __future__ import annotations
 
-from ..request import Cluster
-
 _ROCE_OVERHEAD_BYTES = 8 + 14 + 20 + 8 + 12 + 4 + 4 + 12
 
 
 def goodput_fraction(rdma_mtu_bytes: int) -> float:
     """The share of the line rate that is payload."""
     return rdma_mtu_bytes / (rdma_mtu_bytes + _ROCE_OVERHEAD_BYTES)
-
-
-def line_bytes_s(cluster: Cluster) -> float | None:
-    """What all ports of one host carry in one direction at line rate; ``None`` where their speed is not known."""
-    return None if cluster.nic_gbit_s is None else cluster.nic_gbit_s * cluster.nics_per_host * 1e9 / 8
-
-
-def goodput_bytes_s(cluster: Cluster) -> float | None:
-    """The payload of :func:`line_bytes_s` at the cluster's MTU."""
-    line = line_bytes_s(cluster)
-    return None if line is None else line * goodput_fraction(cluster.nic_mtu)

@@ -29,6 +29,10 @@ class Efficiency:
     eager_layer_s: float
     prefill_passes: float
 
+    def launch_s(self, eager: bool) -> float:
+        """What one layer costs in one step, with CUDA graphs or without."""
+        return self.layer_s + (self.eager_layer_s if eager else 0.0)
+
 
 FITTED = Efficiency(hbm=0.563, compute=0.655, layer_s=68e-6, eager_layer_s=3.67e-3, prefill_passes=337.0)
 

@@ -17,7 +17,7 @@ from ..memory.memory import weights_of_stage
 from ..models.flops import prefill_attention_flops, token_flops
 from ..network.traffic import link_bytes, prompt_port_bytes, stage_bytes, tensor_bytes
 from .calibration import FASTEST, FITTED, SLOWEST
-from .roofline import Machine, spread
+from .roofline import Machine, pass_s, spread
 
 # HTTP, tokenising, scheduling and detokenising beside the model, in seconds: an assumption, not a measurement.
 OVERHEAD_LOW_S, OVERHEAD_S, OVERHEAD_HIGH_S = 0.01, 0.03, 0.08
@@ -129,11 +129,9 @@ def _device(case: Deployment, rates: Machine, length: int) -> tuple[float, float
     chunks = math.ceil(length / (case.engine.max_num_batched_tokens or DEFAULT_BATCHED_TOKENS))
     stages = range(case.parallel.pipeline)
     read = chunks * sum(weights_of_stage(case, stage).total for stage in stages) / rates.memory_bytes_s
-    passes = 2.0 * model.hidden_size * len(model.layers) * length / tensor / rates.memory_bytes_s
-    launches = (
-        chunks * len(model.layers) * (FITTED.layer_s + (FITTED.eager_layer_s if case.engine.enforce_eager else 0.0))
-    )
-    busy = max((linear + attention) / FITTED.compute + passes * FITTED.prefill_passes, read / FITTED.hbm)
+    passes = pass_s(case, rates, length) * FITTED.prefill_passes
+    launches = chunks * len(model.layers) * FITTED.launch_s(case.engine.enforce_eager)
+    busy = max((linear + attention) / FITTED.compute + passes, read / FITTED.hbm)
     return linear + attention, busy + launches
 
 

@@ -57,6 +57,12 @@ class Performance:
         """What bounds decode: HBM, compute, NIC or NVLink."""
         return self.decode.limited_by
 
+    @property
+    def devices_tokens_s(self) -> float:
+        """Tokens/s at peak rates if the ports carried anything."""
+        others = max(seconds for name, seconds in self.decode.by_name.items() if name != NIC)
+        return self.decode_tokens_s.bound * self.decode.bound_s / others
+
     def first_token(self, length: int, percentile: float) -> FirstToken:
         """Time to the first token of a prompt of ``length`` tokens that the percentile of requests stays under."""
         return first_token(
@@ -217,8 +223,3 @@ def _milliseconds(of: Range) -> Range:
 def _rounded(value: float) -> float:
     """Four significant digits; more would be noise in every plan's difference to the next."""
     return float(f"{value:.4g}")
-
-
-def port_bound(performance: Performance) -> bool:
-    """Whether the ports between the hosts bound decode."""
-    return performance.decode.limited_by == NIC

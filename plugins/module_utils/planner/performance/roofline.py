@@ -83,8 +83,7 @@ class Terms:
 
     def launches_s(self, reached: Efficiency) -> float:
         """What the layers cost whatever the batch is."""
-        each = reached.layer_s + (reached.eager_layer_s if self.eager else 0.0)
-        return self.layers * each + self.round_trips_s
+        return self.layers * reached.launch_s(self.eager) + self.round_trips_s
 
     def device_s(self, reached: Efficiency) -> float:
         """The device's own time: memory and arithmetic take turns."""
@@ -246,7 +245,6 @@ def prefill_terms(case: Deployment, rates: Machine, length: float) -> Terms:
     share = tensor * stages
     attention = prefill_attention_flops(model, length) / length / share
     nic, nvlink = _fabric(case, rates, 1.0, float(case.data))
-    hidden_pass = 2.0 * model.hidden_size * len(model.layers) / share
     return Terms(
         hbm_s=0.0,
         compute_s=flops.total / share / rates.weights_flops + attention / rates.bf16_flops,
@@ -258,8 +256,14 @@ def prefill_terms(case: Deployment, rates: Machine, length: float) -> Terms:
         fullest_link=_fullest_link(case),
         goodput=rates.port_goodput,
         divides=_divides(case),
-        pass_s=hidden_pass / rates.memory_bytes_s,
+        pass_s=pass_s(case, rates, 1.0) / stages,
     )
+
+
+def pass_s(case: Deployment, rates: Machine, tokens: float) -> float:
+    """One pass of ``tokens`` hidden vectors in BF16 through a rank's devices' memory, all layers."""
+    width = 2.0 * case.model.hidden_size * len(case.model.layers)
+    return tokens * width / case.parallel.tensor / rates.memory_bytes_s
 
 
 def _fabric(case: Deployment, rates: Machine, own: float, everyone: float) -> tuple[float, float]:

@@ -103,7 +103,6 @@ def read_search(raw: Any, findings: list[Finding]) -> SearchInput:
 def share(case: Deployment, candidate: Candidate) -> Deployment:
     """One group of the candidate with its share of the sessions and requests."""
     workload = case.workload
-    rate = workload.arrival_rate
     return replace(
         case,
         parallel=candidate.parallel,
@@ -112,7 +111,6 @@ def share(case: Deployment, candidate: Candidate) -> Deployment:
         workload=replace(
             workload,
             sessions=math.ceil(workload.sessions / candidate.replicas),
-            arrival_rate=rate,
         ),
     )
 
