@@ -97,8 +97,8 @@ def _port_bytes(case: Deployment, backend: str, over: Spread) -> float:
 
 
 def check_network(case: Deployment, cluster: Cluster, found: Network, devices_tokens_s: float | None) -> list[Finding]:
-    """Say so when the ports between the hosts, not the devices, bound the service, or a backend is not known to work over
-    them. The devices allow ``devices_tokens_s``, ``None`` where that is not known.
+    """Say so when the ports between the hosts, not the devices, bound the service, or a backend is not known to work
+    over them. The devices allow ``devices_tokens_s``, ``None`` where that is not known.
     """
     ceiling = found.bound_tokens_s.get(found.backend)
     if scheme(case.engine.all2all_backend) != GATHER:
