@@ -150,6 +150,8 @@ def _store_latency(values: dict[str, Any], latency: str, statistic: str, raw: An
 
 
 def _complete_counts(values: dict[str, Any]) -> None:
+    if values["requested"] is None and values["failed"] is not None:
+        values["requested"] = values["completed"] + values["failed"]
     if values["failed"] is None and values["requested"] is not None and values["requested"] >= values["completed"]:
         values["failed"] = values["requested"] - values["completed"]
     if values["completed"] == 0:
