@@ -10,7 +10,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 # What the planner wants to know of a host, by the name of the host variable.
-_VARIABLES = ("data_address", "node_rank", "data_interface")
+_VARIABLES = ("data_address", "node_rank", "data_interface", "rdma_device")
 
 
 def serving_hosts(names: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -24,12 +24,12 @@ options:
   cluster:
     description:
       - C(hosts), a list of hosts in inventory order, each with C(name), C(data_address) and, where known,
-        C(node_rank), C(data_interface) and, where it differs, C(gpu).
+        C(node_rank), C(data_interface), C(rdma_device) (C(mlx5_0) or C(mlx5_0:1)) and, where it differs, C(gpu).
       - C(gpus_per_host); C(gpu), a name from the catalogue or a mapping with at least C(memory_bytes), what the
         device offers, and for the performance C(memory_bandwidth_bytes_s), C(bf16_flops), C(fp8_flops), C(fp4_flops)
         and C(nvlink_bytes_s) (one direction).
       - C(nic_gbit_s), the speed of one port of the data network, C(nics_per_host), by default V(1), and C(nic_mtu),
-        by default V(4096).
+        by default V(4096), and C(traffic_class), the byte that RDMA packets carry in the IP header (DSCP x 4 + ECN).
       - C(mixed_gpus), whether unlike devices are refused (V(refuse), the default) or planned on the V(weakest).
     type: dict
     required: true

@@ -64,6 +64,33 @@ def check_addresses(hosts: Sequence[Host]) -> list[Finding]:
     return found
 
 
+def check_rdma(hosts: Sequence[Host], traffic_class: int | None) -> list[Finding]:
+    """Where one host names its RDMA device all should, and the traffic be in the class that the network protects."""
+    named = [host.name for host in hosts if host.rdma_device is not None]
+    if not named:
+        return []
+    found: list[Finding] = []
+    without = [host.name for host in hosts if host.rdma_device is None]
+    if without:
+        found.append(
+            warning(
+                "network.no_rdma_device",
+                f"{', '.join(named)} have an rdma_device, {', '.join(without)} have none: there NCCL takes every device"
+                " whose port is up, those of other networks too",
+                "set rdma_device on every host",
+            )
+        )
+    if traffic_class is None:
+        found.append(
+            warning(
+                "network.no_traffic_class",
+                "cluster.traffic_class is not given: RDMA leaves with DSCP 0, which no lossless priority protects",
+                "give the class that the network is set up for, such as 106 (DSCP 26, ECN-capable)",
+            )
+        )
+    return found
+
+
 def check_precision(case: Deployment, model_path: str | None) -> list[Finding]:
     """A checkpoint is loaded in the precision it has; another one needs converted weights at a path of their own."""
     model = case.model

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from . import addresses
-from .checks import check_addresses, check_precision
+from .checks import check_addresses, check_precision, check_rdma
 from .claims.claims import Check
 from .claims.given import check_claims
 from .claims.subject import Subject
@@ -82,6 +82,7 @@ class Plan:
             "nic_gbit_s": cluster.nic_gbit_s,
             "nics_per_host": cluster.nics_per_host,
             "nic_mtu": cluster.nic_mtu,
+            "traffic_class": cluster.traffic_class,
         }
 
     def _service(self) -> dict[str, Any] | None:
@@ -123,6 +124,7 @@ def make_plan(raw: Any) -> Plan:
     layout = _layout(request, placed)
     findings.extend(item for item in placed if hosts_known or item.code.startswith(_OWN_TO_HOSTS))
     findings.extend(check_addresses(hosts))
+    findings.extend(check_rdma(hosts, request.cluster.traffic_class))
     if engine is not None:
         findings.extend(check_engine(engine, len(hosts), request.model))
     stack, audit = _stack(request, findings), _audit(request, findings)
@@ -244,7 +246,7 @@ def _serve(case: Deployment, layout: Layout, request: Request, findings: list[Fi
     """One command line a host; empty where the version lacks a flag that is needed."""
     if request.model_path is None or case.engine.name not in LAUNCHABLE:
         return {}
-    launch = Launch(case, layout, _host(request, layout.head.name), request.model_path)
+    launch = Launch(case, layout, _host(request, layout.head.name), request.model_path, request.cluster.traffic_class)
     try:
         return {item.name: launch.serve(item, _host(request, item.name)) for item in layout.hosts}
     except PlannerError as problem:

@@ -20,7 +20,8 @@ LAUNCHABLE = ("vllm",)
 class Host:
     """A host of the serving group, in inventory order. ``node_rank`` is its place when the inventory says so.
 
-    ``gpu`` is the host's own accelerator where it differs from the cluster's.
+    ``gpu`` is the host's own accelerator where it differs from the cluster's; ``rdma_device`` is the data network's
+    RDMA device, with its port after a colon where it has several (``mlx5_0:1``).
     """
 
     name: str
@@ -28,6 +29,7 @@ class Host:
     node_rank: int | None = None
     data_interface: str | None = None
     gpu: Gpu | None = None
+    rdma_device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Cluster:
     """Hosts and what each has.
 
     ``nic_gbit_s`` is one port's speed, one direction, in 10^9 bit/s; ``nic_mtu`` its MTU for RDMA in bytes.
-    ``mixed_gpus`` says what to do with unlike accelerators: ``refuse`` or plan on the ``weakest``.
+    ``mixed_gpus`` says what to do with unlike accelerators: ``refuse`` or plan on the ``weakest``. ``traffic_class`` is
+    the byte that RDMA packets carry in the IP header, DSCP x 4 + ECN.
     """
 
     hosts: tuple[Host, ...]
@@ -46,6 +49,7 @@ class Cluster:
     sound: bool
     nic_mtu: int = 4096
     mixed_gpus: str = "refuse"
+    traffic_class: int | None = None
 
     @property
     def host_bytes_per_s(self) -> float | None:

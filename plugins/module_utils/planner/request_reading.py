@@ -41,8 +41,8 @@ DEFAULT_OUTPUT_TOKENS = 1024
 # Read by rooms of their own from what the request carries along.
 _PASSED_ON = ("objectives", "search", "stack", "claims", "commands")
 _TOP = ("cluster", "model", "model_path", "precision", "parallel", "engine", "workload", "inventory", *_PASSED_ON)
-_CLUSTER = ("hosts", "gpus_per_host", "gpu", "nic_gbit_s", "nics_per_host", "nic_mtu", "mixed_gpus")
-_HOST = ("name", "data_address", "node_rank", "data_interface", "gpu")
+_CLUSTER = ("hosts", "gpus_per_host", "gpu", "nic_gbit_s", "nics_per_host", "nic_mtu", "mixed_gpus", "traffic_class")
+_HOST = ("name", "data_address", "node_rank", "data_interface", "gpu", "rdma_device")
 _PARALLEL = ("tensor", "data", "pipeline", "expert", "redundant_experts", "eplb", "decode_context")
 _ENGINE = (
     "name",
@@ -121,6 +121,7 @@ def read_hosts(raw: Any, findings: list[Finding]) -> tuple[tuple[Host, ...], boo
                 node_rank=section.integer("node_rank", None, 0),
                 data_interface=section.text("data_interface", None),
                 gpu=_read_own_gpu(section, findings),
+                rdma_device=section.text("rdma_device", None),
             )
         )
         sound = sound and section.sound
@@ -155,6 +156,7 @@ def _read_cluster(raw: Any, findings: list[Finding], group: str | None) -> Clust
         nic_gbit_s=nic,
         nics_per_host=nics or 1,
         nic_mtu=section.integer("nic_mtu", 4096, 256, 9000) or 4096,
+        traffic_class=section.integer("traffic_class", None, 0, 255),
         mixed_gpus=mixed,
         sound=sound and section.sound,
     )

@@ -152,6 +152,7 @@ class Launch:
     layout: Layout
     head: Host
     model_path: str
+    traffic_class: int | None = None
 
     @property
     def max_num_seqs(self) -> int:
@@ -178,7 +179,7 @@ class Launch:
         self._add_execution(line)
         for name in sorted(engine.arguments):
             line.add_given(name, engine.arguments[name])
-        return Serve(line.argv, environment(engine, host, self.model_path))
+        return Serve(line.argv, environment(engine, host, self.model_path, self.traffic_class))
 
     def _add_head(self, line: CommandLine, place: HostLayout) -> None:
         """API servers. From 0.16 an unset count is one process for every rank of the cluster, so it is always set."""
@@ -266,7 +267,7 @@ def flag_of(name: str) -> str:
     return name if name.startswith("--") else "--" + name.replace("_", "-")
 
 
-def environment(engine: Engine, host: Host, model_path: str) -> dict[str, str]:
+def environment(engine: Engine, host: Host, model_path: str, traffic_class: int | None = None) -> dict[str, str]:
     """Addresses and interfaces (the engine would ask the route to 8.8.8.8), time-outs, and the platform's own needs."""
     found: dict[str, str] = {"VLLM_NO_USAGE_STATS": "1"}
     if host.data_address is not None:
@@ -275,6 +276,8 @@ def environment(engine: Engine, host: Host, model_path: str) -> dict[str, str]:
         found["GLOO_SOCKET_IFNAME"] = host.data_interface
         # NCCL takes a bare name as a prefix: eth1 would also match eth10.
         found["NCCL_SOCKET_IFNAME"] = host.data_interface if engine.platform == "cpu" else "=" + host.data_interface
+    if host.rdma_device is not None and engine.platform == "cuda":
+        found.update(_rdma_environment(host.rdma_device, traffic_class))
     if ENVIRONMENT["VLLM_ENGINE_READY_TIMEOUT_S"].covers(engine.version):
         found["VLLM_ENGINE_READY_TIMEOUT_S"] = str(READY_TIMEOUT_S)
     if engine.all2all_backend is not None and engine.version < _ALL2ALL_FLAG_SINCE:
@@ -284,6 +287,18 @@ def environment(engine: Engine, host: Host, model_path: str) -> dict[str, str]:
     if engine.platform == "cpu":
         found.update(_CPU_ENVIRONMENT)
     found.update(engine.environment)
+    return found
+
+
+def _rdma_environment(device: str, traffic_class: int | None) -> dict[str, str]:
+    """What NCCL needs to use the data network's device and no other, in the lossless class.
+
+    Nothing else is set: the GID is found by NCCL itself since 2.21, and most other variables repeat its defaults
+    (NCCL user guide, "Environment Variables").
+    """
+    found = {"NCCL_IB_HCA": "=" + device, "NCCL_DEBUG": "WARN"}
+    if traffic_class is not None:
+        found["NCCL_IB_TC"] = str(traffic_class)
     return found
 
 
