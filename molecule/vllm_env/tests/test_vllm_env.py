@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,3 +103,59 @@ def test_on_shared_storage_the_first_host_installs_for_all_and_anew_for_another_
     assert (WHEELS / SECOND).exists()
     assert {version(machines[name], "packaging", shared) for name in hosts.NAMES} == {"25.0"}
     assert not machines[first].file(f"{shared}/stray").exists
+
+
+def test_an_upgrade_is_a_switch_and_the_way_back_installs_nothing(converge: Path, machines: dict[str, Host]) -> None:
+    """Two whole environments side by side; more than are to be kept are removed, the oldest first."""
+    host = machines["mol-0"]
+    releases = [f"/opt/moefleet/releases/{name}" for name in ("a", "b", "c")]
+    locks = [str(FILES / "first.txt"), str(FILES / "second.txt"), str(FILES / "first.txt")]
+    for path, lock in zip(releases, locks):
+        hosts.played(converge, "--limit=mol-0", variables={"vllm_env_path": path, "vllm_env_lock": lock})
+    back = {"vllm_env_path": releases[0], "vllm_env_lock": locks[0]}
+    assert hosts.played(converge, "--limit=mol-0", variables=back).changed("mol-0") == 0
+    assert [version(host, "packaging", path) for path in releases] == ["24.2", "25.0", "24.2"]
+
+    kept = {**back, "vllm_env_keep": 1}
+    assert hosts.played(converge, "--limit=mol-0", "--check", variables=kept).changed("mol-0") == 1
+    assert finished(host, releases[1])
+    assert hosts.played(converge, "--limit=mol-0", variables=kept).changed("mol-0") == 1
+    assert [host.file(path).exists for path in releases] == [True, False, True]
+    host.check_output("rm -r /opt/moefleet/releases")
+
+
+def test_a_wheel_from_elsewhere_is_installed_by_its_digest_only(converge: Path, machines: dict[str, Host]) -> None:
+    """Such as a DeepEP that was built once: here another release of what the lock has."""
+    host, wheel = machines["mol-0"], WHEELS / SECOND
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    asked = {"vllm_env_path": "/opt/moefleet/built"}
+    built = [{"path": str(wheel), "sha256": digest, "module": "packaging"}]
+
+    words = hosts.refused(
+        converge, "--limit=mol-0", variables={**asked, "vllm_env_wheels": [{**built[0], "sha256": "0" * 64}]}
+    )
+    assert f"its SHA-256 is {digest}" in words
+    assert not finished(host, asked["vllm_env_path"])
+
+    hosts.played(converge, "--limit=mol-0", variables={**asked, "vllm_env_wheels": built})
+    assert version(host, "packaging", asked["vllm_env_path"]) == "25.0"
+    host.check_output("rm -r /opt/moefleet/built /opt/moefleet/built.src")
+
+
+def test_placeholders_of_the_index_are_refused_before_anything_is_touched(
+    converge: Path, machines: dict[str, Host], tmp_path: Path
+) -> None:
+    lock = tmp_path / "engine.txt"
+    lock.write_text(f"deep-ep==1.0.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    asked = {"vllm_env_path": "/opt/moefleet/placeholder", "vllm_env_lock": str(lock)}
+    words = hosts.refused(converge, variables=asked)
+    assert "mol-0: engine.txt: deep-ep on the index is a placeholder" in words
+    assert "mol-1: engine.txt: deep-ep on the index is a placeholder" in words
+    assert not machines["mol-0"].file("/opt/moefleet/placeholder.src").exists
+
+
+def test_a_lock_for_other_pythons_is_refused(converge: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "engine.txt"
+    lock.write_text(f"# python: 3.13\none==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    words = hosts.refused(converge, "--limit=mol-0", variables={"vllm_env_lock": str(lock)})
+    assert "engine.txt is for Python 3.13, the host's distribution has 3.11" in words
