@@ -108,19 +108,21 @@ def test_on_shared_storage_the_first_host_installs_for_all_and_anew_for_another_
 def test_an_upgrade_is_a_switch_and_the_way_back_installs_nothing(converge: Path, machines: dict[str, Host]) -> None:
     """Two whole environments side by side; more than are to be kept are removed, the oldest first."""
     host = machines["mol-0"]
-    releases = [f"/opt/moefleet/releases/{name}" for name in ("a", "b", "c")]
-    locks = [str(FILES / "first.txt"), str(FILES / "second.txt"), str(FILES / "first.txt")]
-    for path, lock in zip(releases, locks):
-        hosts.played(converge, "--limit=mol-0", variables={"vllm_env_path": path, "vllm_env_lock": lock})
-    back = {"vllm_env_path": releases[0], "vllm_env_lock": locks[0]}
-    assert hosts.played(converge, "--limit=mol-0", variables=back).changed("mol-0") == 0
-    assert [version(host, "packaging", path) for path in releases] == ["24.2", "25.0", "24.2"]
+    new, old = "/opt/moefleet/releases/new", "/opt/moefleet/releases/old"
+    upgrade = {"vllm_env_path": new, "vllm_env_lock": str(FILES / "second.txt")}
+    hosts.played(converge, "--limit=mol-0", variables=upgrade)
+    assert hosts.played(converge, "--limit=mol-0").changed("mol-0") == 0
+    assert (version(host, "packaging"), version(host, "packaging", new)) == ("24.2", "25.0")
 
-    kept = {**back, "vllm_env_keep": 1}
+    # What a finished environment is known by, of a year ago; and a directory that isn't one.
+    host.check_output(f"mkdir -p {old} {old}.src {new}.notes && touch -d '1 year ago' {old}/moefleet.lock")
+    between, kept = "/opt/moefleet/releases/between", {**upgrade, "vllm_env_keep": 1}
+    host.check_output(f"mkdir {between} && touch {between}/moefleet.lock")
     assert hosts.played(converge, "--limit=mol-0", "--check", variables=kept).changed("mol-0") == 1
-    assert finished(host, releases[1])
+    assert host.file(old).exists
     assert hosts.played(converge, "--limit=mol-0", variables=kept).changed("mol-0") == 1
-    assert [host.file(path).exists for path in releases] == [True, False, True]
+    there = {path: host.file(path).exists for path in (new, between, f"{new}.notes", old, f"{old}.src")}
+    assert [path for path, exists in there.items() if exists] == [new, between, f"{new}.notes"]
     host.check_output("rm -r /opt/moefleet/releases")
 
 
