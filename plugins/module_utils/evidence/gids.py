@@ -24,14 +24,15 @@ from .result import Evidence, clean_lines, count
 TOOL = "gids"
 
 _ROW = re.compile(
-    r"^(\S+)\s+(\d+)\s+(\d+)\s+([0-9a-fA-F:]{39})(?:\s+(\d+\.\d+\.\d+\.\d+))?\s+(v1|v2|IB)?(?:\s+(\S+))?\s*$", re.ASCII
+    r"^(\S+)\s+(\d{1,9})\s+(\d{1,9})\s+([0-9a-fA-F:]{39})(?:\s+(\d+\.\d+\.\d+\.\d+))?\s+(v1|v2|IB)?(?:\s+(\S+))?\s*$",
+    re.ASCII,
 )
 _FOOTER = re.compile(r"^n_gids_found=(\d+)\s*$")
 _DEVICE = re.compile(r"^hca_id:\s+(\S+)\s*$")
-_PORT = re.compile(r"^\s+port:\s+(\d+)\s*$")
-_GID = re.compile(r"^\s+GID\[\s*(\d+)\]:\s+([0-9a-fA-F:.]+)\s*(?:,\s*(\S.*?))?\s*$")
+_PORT = re.compile(r"^\s+port:\s+(\d{1,9})\s*$")
+_GID = re.compile(r"^\s+GID\[\s*(\d{1,9})\]:\s+([0-9a-fA-F:.]+)\s*(?:,\s*(\S.*?))?\s*$")
 _SYSFS = re.compile(
-    r"infiniband/([^/\s]+)/ports/(\d+)/(gids|gid_attrs/types|gid_attrs/ndevs)/(\d+)(?:\s*[:=]\s*|\s+<==\s*$|\s+)(\S.*?)?\s*$"
+    r"infiniband/([^/\s]+)/ports/(\d{1,9})/(gids|gid_attrs/types|gid_attrs/ndevs)/(\d{1,9})(?:\s*[:=]\s*|\s+<==\s*$|\s+)(\S.*?)?\s*$"
 )
 
 

@@ -24,9 +24,10 @@ HEADROOM_BYTES = 104
 _DEVICE = re.compile(r"^hca_id:\s+(\S+)\s*$")
 _FIELD = re.compile(r"^\s+(port|phys_port_cnt|state|max_mtu|active_mtu|link_layer):\s+(\S.*?)\s*$")
 _MTU = re.compile(r"^(\d+)?\s*(?:\((\d+)\))?$")
-_TO_NETDEV = re.compile(r"^(\S+) port (\d+) ==> (\S+) \((\w+)\)\s*$")
+_TO_NETDEV = re.compile(r"^(\S+) port (\d{1,9}) ==> (\S+) \((\w+)\)\s*$")
 _LINK = re.compile(
-    r"^(?:link |\d+/\d+: )(\S+?)/(\d+):? (?:.* )?state (\w+)(?: physical_state (\w+))?(?:.*? netdev (\S+))?(?:\s.*)?$"
+    r"^(?:link |\d+/\d+: )(\S+?)/(\d{1,9}):? (?:.* )?state (\w+)"
+    r"(?: physical_state (\w+))?(?:.*? netdev (\S+))?(?:\s.*)?$"
 )
 _NONE = re.compile(r"No IB devices found|Failed to get IB devices list", re.IGNORECASE)
 _NAME_SUFFIX = re.compile(r"^(?:np\d+|n\d+)$")
