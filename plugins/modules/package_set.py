@@ -82,6 +82,11 @@ options:
       - In check mode nothing is fetched, and what no source has is then said to be not known yet.
     type: bool
     default: false
+  idle_unit:
+    description:
+      - A unit that must not run while packages change. Where it does, and something would change, the set is refused.
+    type: str
+    default: ""
   manager:
     description: The package manager. C(auto) is the one that is there.
     type: str
@@ -156,6 +161,8 @@ from ansible_collections.moefleet.serving.plugins.module_utils.packages.apt impo
 from ansible_collections.moefleet.serving.plugins.module_utils.packages.choice import VanishedError
 from ansible_collections.moefleet.serving.plugins.module_utils.packages.dnf import Dnf
 
+RUNNING = ("active", "activating", "reloading", "deactivating")
+
 
 def find_manager(params: dict[str, Any], run: model.Runner) -> model.Manager:
     """The package manager that is asked for, or the one that is there."""
@@ -203,6 +210,17 @@ def planned_with_lists(
     return transaction.plan(request, manager)
 
 
+def refuse_while_active(unit: str, planned: transaction.Plan, run: model.Runner) -> None:
+    """Nothing moves under a running service."""
+    state = run(["systemctl", "show", "--property=ActiveState", "--value", unit]).stdout.strip()
+    if state in RUNNING:
+        names = sorted({*planned.change.install, *planned.change.remove})
+        raise model.PackageError(
+            f"{unit} is {state}, and these packages would change under it: {', '.join(names)}. Nothing was changed."
+            f" Stop it first on every host of its group (systemctl stop {unit}), then run this again."
+        )
+
+
 def result_of(planned: transaction.Plan) -> dict[str, Any]:
     """What the module returns."""
     packages = {}
@@ -238,6 +256,7 @@ def main() -> None:
             "hold": {"type": "bool", "default": True},
             "allow_downgrade": {"type": "bool", "default": False},
             "update_cache": {"type": "bool", "default": False},
+            "idle_unit": {"type": "str", "default": ""},
             "manager": {"type": "str", "choices": ["auto", "apt", "dnf"], "default": "auto"},
             "lock_timeout_s": {"type": "int", "default": 300},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -249,6 +268,8 @@ def main() -> None:
     try:
         manager = find_manager(module.params, model.run)
         planned = planned_with_lists(request, manager, module.params["update_cache"], module.check_mode)
+        if planned.change and module.params["idle_unit"]:
+            refuse_while_active(module.params["idle_unit"], planned, model.run)
         if planned.changed and not module.check_mode:
             transaction.carry_out(request, manager, planned)
     except (model.PackageError, OSError) as error:

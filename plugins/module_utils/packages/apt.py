@@ -22,7 +22,7 @@ REPAIR = "dpkg --configure -a, then apt-get --fix-broken install"
 # At 1000 a pinned version wins over a newer one, and apt by itself never goes back to it from one installed by hand.
 PRIORITY = 1000
 LOCK = "var/lib/dpkg/lock-frontend"
-_FORMAT = "${Package}\\t${Architecture}\\t${Version}\\t${db:Status-Abbrev}\\n"
+FORMAT = "${Package}\\t${Architecture}\\t${Version}\\t${db:Status-Abbrev}\\n"
 _SIMULATED = re.compile(r"^(Inst|Remv|Purg) (\S+)(?: \[[^\]]*\])?(?: \((\S+))?")
 
 
@@ -100,7 +100,7 @@ class Apt:
         """Every package that is there."""
         self.await_lock()
         native = self._checked(["dpkg", "--print-architecture"], "ask dpkg for the architecture").strip()
-        listing = self._checked(["dpkg-query", "--show", f"--showformat={_FORMAT}"], "list the installed packages")
+        listing = self._checked(["dpkg-query", "--show", f"--showformat={FORMAT}"], "list the installed packages")
         return read_installed(listing, native)
 
     def candidates(self, names: Sequence[str]) -> dict[str, list[str]]:
