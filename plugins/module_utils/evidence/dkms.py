@@ -23,6 +23,7 @@ _LINE = re.compile(
     r"^(?P<name>[A-Za-z0-9_.+-]+)(?:/|, )(?P<version>[^,:\s]+)"
     r"(?:, (?P<kernel>[^,:\s]+), (?P<arch>[A-Za-z0-9_]+))?: (?P<state>\S.*)$"
 )
+_BEGUN = re.compile(r"^[A-Za-z0-9_.+-]+(?:/|, )\d[^,:\s/]*(?:, [^\s:]*)*:?$")
 _STATE = re.compile(r"^(added|built|installed-weak|installed|broken|loaded)\b")
 _READY = ("installed", "installed-weak", "loaded")
 _KERNEL = re.compile(r"^\d+\.\d+\.\d+[\w.+~-]*$")
@@ -73,6 +74,9 @@ def parse(text: str, context: Context | None = None) -> Evidence:
     if not builds:
         return nothing(TOOL, values, lines, "module")
     found = Findings()
+    found.unknowns.extend(
+        f"the line {line.strip()!r} is cut off" for line in lines if _BEGUN.match(line.strip()) and not read([line])
+    )
     for build in builds:
         if build.state == "broken":
             found.failures.append(

@@ -27,6 +27,7 @@ _ROW = re.compile(
     r"^(\S+)\s+(\d{1,9})\s+(\d{1,9})\s+([0-9a-fA-F:]{39})(?:\s+(\d+\.\d+\.\d+\.\d+))?\s+(v1|v2|IB)?(?:\s+(\S+))?\s*$",
     re.ASCII,
 )
+_HEADER = re.compile(r"^DEV\s+PORT\s+INDEX\b")
 _FOOTER = re.compile(r"^n_gids_found=(\d+)\s*$")
 _DEVICE = re.compile(r"^hca_id:\s+(\S+)\s*$")
 _PORT = re.compile(r"^\s+port:\s+(\d{1,9})\s*$")
@@ -193,7 +194,9 @@ def _version(text: str | None) -> str | None:
 def _read_show_gids(lines: Sequence[str], found: Findings) -> list[Gid]:
     gids: list[Gid] = []
     footer: int | None = None
+    ordered = True
     for line in lines:
+        ordered = ordered and not (gids and _HEADER.match(line)) and not (footer is not None and _ROW.match(line))
         row, end = _ROW.match(line.replace("\t", " \t")), _FOOTER.match(line)
         if end is not None:
             footer = count(end.group(1))
@@ -210,9 +213,23 @@ def _read_show_gids(lines: Sequence[str], found: Findings) -> list[Gid]:
     if (gids or footer is not None) and footer != len(gids):
         counted = "its last line is missing" if footer is None else f"{footer} GIDs were found"
         found.unknowns.append(f"{len(gids)} GIDs can be read but {counted}: cut off")
+    if not ordered or not _is_sorted(gids):
+        found.unknowns.append("the lines are not in the order in which show_gids prints them")
     if footer == 0:
         found.failures.append("there is no GID at all: no RDMA device, or its port has no interface")
     return [gid for gid in gids if int(gid.address)]
+
+
+def _is_sorted(gids: Sequence[Gid]) -> bool:
+    """Say whether each port's rows stand together, by index as numbers or, as a shell sorts, as texts."""
+    ports = [(gid.device, gid.port) for gid in gids]
+    if any(ports.index(port) + ports.count(port) <= place for place, port in enumerate(ports)):
+        return False
+    return all(
+        indexes in (sorted(indexes), sorted(indexes, key=str))
+        for port in set(ports)
+        for indexes in [[gid.index for gid in gids if (gid.device, gid.port) == port]]
+    )
 
 
 def _read_devinfo(lines: Sequence[str], found: Findings) -> list[Gid]:

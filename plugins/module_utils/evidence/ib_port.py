@@ -29,6 +29,7 @@ _LINK = re.compile(
     r"^(?:link |\d+/\d+: )(\S+?)/(\d{1,9}):? (?:.* )?state (\w+)"
     r"(?: physical_state (\w+))?(?:.*? netdev (\S+))?(?:\s.*)?$"
 )
+_BEGUN = re.compile(r"^(?:(\S+) port \d+ ==>.*|link (\S+)/\d+ .*)$")
 _NONE = re.compile(r"No IB devices found|Failed to get IB devices list", re.IGNORECASE)
 _NAME_SUFFIX = re.compile(r"^(?:np\d+|n\d+)$")
 
@@ -113,6 +114,8 @@ def read(lines: Sequence[str]) -> list[Port]:
         elif linked is not None:
             device, number, state, _, netdev = linked.groups()
             ports.append(Port(device, int(number), _state(state), netdev=netdev))
+        elif (begun := _BEGUN.match(line.strip())) is not None:
+            ports.append(Port(begun.group(1) or begun.group(2), 1, problems=["its line is cut off"]))
     return ports
 
 
@@ -243,8 +246,8 @@ def _read_devinfo(lines: Sequence[str]) -> list[Port]:
     for port in ports:
         if port.state is None:
             port.problems.append("its state is not in this output: cut off")
-        elif port.active_mtu is None and not port.problems:
-            port.problems.append("its active MTU is not in this output: cut off")
+        elif (port.active_mtu is None or port.link_layer is None) and not port.problems:
+            port.problems.append("its active MTU or link layer is not in this output: cut off")
     for name, number in expected.items():
         missing = number - sum(port.device == name for port in ports)
         if missing > 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from .findings import Context, Findings, flag, nothing, words
@@ -28,6 +29,8 @@ _IF_NAME = re.compile(r"(?:\[\d+\])?([A-Za-z][\w.@-]*):(?:\[[0-9a-fA-F:.%\w]*\]|
 _IB_USING = re.compile(r"NET/IB\w* ?: Using (.*)$")
 _IB_DEVICE = re.compile(r"\[\d+\]([A-Za-z][\w.-]*):(\d+)/(\w+)")
 _OOB = re.compile(r"; OOB ([A-Za-z][\w.@-]*):")
+_USING = re.compile(r"NET/\w+ ?: (?:Using|No device found)")
+_PROCESS = re.compile(r"(\S+:\d+):\d+ \[\d+\] NCCL ")
 _VERSION = re.compile(r"NCCL version (\d[\w.]*)(?:\+cuda([\d.]+))?", re.IGNORECASE)
 _NO_DEVICE = re.compile(r"NET/IB ?: No device found|Failed to open libibverbs|NCCL_IB_DISABLE set by environment to 1")
 _WARN = re.compile(r"\bNCCL WARN (.*)$")
@@ -61,6 +64,10 @@ def parse_nccl(text: str, context: Context | None = None) -> Evidence:
         return nothing(NCCL_TOOL, values, lines, "NCCL message")
     networks: set[str] = set()
     no_device = False
+    if not _in_order(lines):
+        found.unknowns.append("the lines are not in the order in which NCCL prints them")
+    # A last line without an end may have lost "/GDRDMA".
+    last = "" if text.endswith("\n") else lines[-1]
     for line in lines:
         network, version = _NETWORK.search(line), _VERSION.search(line)
         if network is not None:
@@ -69,7 +76,8 @@ def parse_nccl(text: str, context: Context | None = None) -> Evidence:
             values["version"] = version.group(1)
         no_device = no_device or _NO_DEVICE.search(line) is not None
         _read_names(line, values)
-        _read_channel(line, values["channels"])
+        if line != last or "/GDRDMA" in line or "NET/Socket" in line:
+            _read_channel(line, values["channels"])
         _read_warning(line, found)
     _judge_transport(values, networks, no_device, context, found)
     for name in ("devices", "interfaces"):
@@ -174,6 +182,21 @@ def _read_names(line: str, values: dict[str, Any]) -> None:
     for name, _, _ in _IB_DEVICE.findall(devices.group(1)) if devices is not None else []:
         if name not in values["devices"]:
             values["devices"].append(name)
+
+
+def _in_order(lines: Sequence[str]) -> bool:
+    """Say whether each process lists its devices, then chooses a network, then opens its first channel."""
+    stages: dict[str, list[int]] = {}
+    for line in lines:
+        process = _PROCESS.search(line)
+        if process is None:
+            continue
+        for stage, pattern in enumerate((_USING, _NETWORK, _CHANNEL)):
+            if pattern.search(line):
+                seen = stages.setdefault(process.group(1), [])
+                if stage not in seen:
+                    seen.append(stage)
+    return all(seen == sorted(seen) for seen in stages.values())
 
 
 def _read_channel(line: str, channels: dict[str, int]) -> None:

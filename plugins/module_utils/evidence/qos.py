@@ -27,6 +27,20 @@ _TC_PRIORITY = re.compile(r"^\s+priority:\s+(\d)\s*$")
 _BUFFERS = re.compile(r"^Receive buffer size \(bytes\): (\d{1,10}(?:,\d{1,10})*),max_buffer_size=(\d+)\s*$")
 _CABLE = re.compile(r"^Cable len: (\d+)\s*$")
 _UNSUPPORTED = re.compile(r"^(Priority trust state|Buffers commands|Rate limit|ETS features) (?:is|are) not supported")
+# The lines in the order in which they are printed; those of a numbered stage by their number.
+_STAGES = (
+    _DCBX,
+    _TRUST,
+    _MAPPED,
+    _BUFFERS,
+    _CABLE,
+    re.compile(r"^PFC configuration:"),
+    re.compile(r"^\s*priority\s+\d"),
+    re.compile(r"^\s*enabled\s+\d"),
+    re.compile(r"^\s*buffer\s+\d"),
+    _TC,
+)
+_NUMBERED = (_STAGES.index(_MAPPED), _STAGES.index(_TC))
 _FAILED = re.compile(r"^(?:Traceback|Error|.*(?:Operation not permitted|No such device|Cannot find device)).*")
 
 
@@ -60,8 +74,14 @@ def _read_mlnx_qos(lines: Sequence[str], found: Findings) -> dict[str, Any]:
     classes: dict[int, int] = {}
     current: int | None = None
     no_ets = False
+    order: list[tuple[int, int]] = []
     for line in lines:
         mapped, row = _MAPPED.match(line), _ROW.match(line)
+        order.extend(
+            (stage, int(match.group(1)) if stage in _NUMBERED else 0)
+            for stage, pattern in enumerate(_STAGES)
+            if (match := pattern.match(line)) is not None
+        )
         tc, member = _TC.match(line), _TC_PRIORITY.match(line)
         if mapped is not None:
             mapping.update({int(dscp): int(mapped.group(1)) for dscp in mapped.group(2).split(",") if dscp})
@@ -72,6 +92,8 @@ def _read_mlnx_qos(lines: Sequence[str], found: Findings) -> dict[str, Any]:
         elif member is not None and current is not None:
             classes[int(member.group(1))] = current
         no_ets = _read_rest(line, values, found) or no_ets
+    if order != sorted(order):
+        found.unknowns.append("the lines are not in the order in which mlnx_qos prints them")
     _store(values, rows, mapping, found)
     values["priority_to_tc"] = classes or None
     if sorted(classes) != list(range(PRIORITIES)) and not no_ets and (values["trust"] or values["pfc"] or mapping):
