@@ -25,7 +25,8 @@ GRUB_CFG = "/boot/grub/grub.cfg"
 RECORD = "/etc/moefleet/boot_parameters"
 PROGRAM_DIRECTORIES = ("usr/sbin", "sbin", "usr/bin")
 
-WORD = re.compile(r"[A-Za-z0-9_.\-]+(=[^\s\"'$`\\]*)?")
+# Nothing that the shell which reads our file, or GRUB which reads grub.cfg, takes for its own.
+WORD = re.compile(r"[A-Za-z0-9_.\-]+(=[^\s\"'$`\\;&|<>{}]*)?")
 SECTION = re.compile(r"### (BEGIN|END) (\S+) ###")
 LINUX = re.compile(r"\s*linux(?:efi|16)?\s+\S+\s*(.*)")
 GRUBBY_ARGS = re.compile(r'args="(.*)"')
@@ -58,9 +59,7 @@ def checked(words: Iterable[str]) -> Entry:
     result = tuple(dict.fromkeys(str(word) for word in words))
     for word in result:
         if not WORD.fullmatch(word):
-            raise ValueError(
-                f"{word!r} is not one word of a kernel command line: NAME or NAME=VALUE, without quotes and blanks"
-            )
+            raise ValueError(f"{word!r} is not one word of a kernel command line: NAME or NAME=VALUE, plain text only")
     return result
 
 
