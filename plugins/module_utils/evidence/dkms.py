@@ -24,7 +24,7 @@ _LINE = re.compile(
     r"(?:, (?P<kernel>[^,:\s]+), (?P<arch>[A-Za-z0-9_]+))?: (?P<state>\S.*)$"
 )
 _BEGUN = re.compile(r"^[A-Za-z0-9_.+-]+(?:/|, )\d[^,:\s/]*(?:, [^\s:]*)*:?$")
-_STATE = re.compile(r"^(added|built|installed-weak|installed|broken|loaded)\b")
+_STATE = re.compile(r"^(added|built|installed-weak|installed|broken|loaded)(?: from [^\s()]+)?(?: ?\(.*\))*$")
 _READY = ("installed", "installed-weak", "loaded")
 _KERNEL = re.compile(r"^\d+\.\d+\.\d+[\w.+~-]*$")
 

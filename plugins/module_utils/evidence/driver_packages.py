@@ -238,7 +238,9 @@ def _judge_presence(managers: Sequence[Package], wanted: bool | None, driver: st
     elif not managers and wanted:
         found.failures.append(f"no fabric manager is installed: install the one of version {driver or 'the driver'}")
     elif not managers and wanted is None:
-        found.notes.append("no fabric manager is installed; only a host with NVSwitch needs one")
+        found.unknowns.append(
+            "no fabric manager is in this list; only a host with NVSwitch needs one: say so in the context"
+        )
 
 
 def _advice(manager: str, driver: str, held: Sequence[str]) -> str:

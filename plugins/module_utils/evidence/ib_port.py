@@ -30,6 +30,7 @@ _LINK = re.compile(
     r"(?: physical_state (\w+))?(?:.*? netdev (\S+))?(?:\s.*)?$"
 )
 _BEGUN = re.compile(r"^(?:(\S+) port \d+ ==>.*|link (\S+)/\d+ .*)$")
+_LINK_LAYERS = ("Ethernet", "InfiniBand", "IB", "Unspecified", "Unknown")
 _NONE = re.compile(r"No IB devices found|Failed to get IB devices list", re.IGNORECASE)
 _NAME_SUFFIX = re.compile(r"^(?:np\d+|n\d+)$")
 
@@ -259,7 +260,7 @@ def _set(port: Port, name: str, value: str) -> None:
     if name == "state":
         port.state = _state(value.partition(" ")[0])
     elif name == "link_layer":
-        port.link_layer = value
+        port.link_layer = value if value in _LINK_LAYERS else None
     else:
         figure = _mtu(value)
         if figure is None:

@@ -27,6 +27,7 @@ MAX_DEVICES = 32
 MAX_INTERFACES = 16
 _AUTOMATIC = ("ib", "^docker,lo,virbr", "docker", "lo", "virbr")
 _NAME = re.compile(r"^[A-Za-z][\w.-]*(?::\d{1,3})?$")
+_NO_NAMES = ("null", "none", "true", "false")
 _IP_BRIEF = re.compile(r"^([A-Za-z][\w.-]*)(?:@\S+)?\s+(UP|DOWN|UNKNOWN|LOWERLAYERDOWN|DORMANT)\b\s*(.*)$")
 _IP_LONG = re.compile(r"^\d+: ([A-Za-z][\w.-]*)(?:@\S+)?: <([A-Z_,0-9-]*)>")
 _DEVICES_LINE = re.compile(r"^\s+([A-Za-z][\w.-]*)\s+[0-9a-f]{16}\s*$")
@@ -203,4 +204,4 @@ def _read_names(lines: Sequence[str], kind: str) -> list[Name]:
 
 
 def _bare(lines: Sequence[str]) -> list[str]:
-    return [word for line in lines for word in [line.strip()] if _NAME.match(word)]
+    return [word for line in lines for word in [line.strip()] if _NAME.match(word) and word not in _NO_NAMES]

@@ -54,7 +54,7 @@ def parse(text: str, context: Context | None = None) -> Evidence:
         "open": _open(fields.get("license"), filename),
         "signer": fields.get("signer") or None,
     }
-    if filename is None:
+    if values["filename"] is None:
         return found.evidence(TOOL, values) if found.failures else nothing(TOOL, values, lines, "module")
     if values["origin"] is None:
         found.unknowns.append(f"where {filename} comes from can't be read")

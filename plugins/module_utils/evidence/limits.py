@@ -116,7 +116,7 @@ def _command_line(lines: Sequence[str]) -> str | None:
     typical = [line for line in candidates if _TYPICAL.search(line) or "iommu" in line]
     for group in (marked, typical, candidates if len(candidates) == 1 else []):
         if group:
-            return group[0] if any(_WORD.match(token) for token in _split(group[0])) else None
+            return group[0] if any(_WORD.match(token) and "=" in token for token in _split(group[0])) else None
     return None
 
 

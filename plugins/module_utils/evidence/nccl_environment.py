@@ -54,6 +54,8 @@ def parse(text: str, context: Context | None = None) -> Evidence:
     values: dict[str, Any] = {"problems": [], "variables": variables}
     if not variables:
         return nothing(TOOL, values, lines, "variable")
+    if re.match(r"^[A-Z]+_[A-Z0-9_]*$", lines[-1]):
+        found.unknowns.append(f"the last line, {lines[-1]}, is cut off")
     for name, value in variables.items():
         if _JUDGED.match(name):
             _judge(name, value, found)

@@ -154,6 +154,8 @@ def parse_hosts(text: str, context: Context | None = None) -> Evidence:
     wanted = words(context, "hosts")
     for name in wanted if wanted is not None else addresses:
         address = _address(addresses.get(name, ""))
+        if address is None:
+            found.unknowns.append(f"{name} is not in this file: it is resolved elsewhere, or the file is cut off")
         local = wanted is None and (name.startswith(("localhost", "ip6-")) or name.endswith("localhost"))
         if address is not None and address.is_loopback and not local:
             values["loopback_names"].append(name)

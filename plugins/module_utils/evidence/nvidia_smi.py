@@ -30,6 +30,8 @@ _BROKEN = re.compile(
 )
 _ABSENT = ("", "n/a", "[n/a]", "not supported", "[not supported]", "none")
 
+_FABRIC_PATHS = ("fabric/state", "fabric/status")
+
 # Where the figures stand: 535 renamed "Power Readings", 580 split the draw in two. The module's own power (boards
 # with a CPU) is another section and never the GPU's.
 _POWER_SECTIONS = ("gpu power readings", "power readings")
@@ -58,6 +60,7 @@ class Query:
     cuda_version: str | None
     attached: int | None
     gpus: tuple[Gpu, ...]
+    ordered: bool = True
 
 
 def parse(text: str, context: Context | None = None) -> Evidence:
@@ -175,6 +178,8 @@ def _judge_count(query: Query, context: Context | None, values: dict[str, Any], 
         found.unknowns.append("the output does not say how many GPUs are attached")
     elif query.attached != len(query.gpus):
         found.unknowns.append(f"{query.attached} GPUs are attached but {len(query.gpus)} described: cut off")
+    if not query.ordered:
+        found.unknowns.append("the lines are not in the order in which nvidia-smi prints them")
     if query.attached == 0:
         found.failures.append("no GPU is attached: look for RmInitAdapter and Xid in dmesg")
     expected = None if context is None else context.get("expected_gpus")
@@ -271,6 +276,7 @@ def _read_text(lines: Sequence[str]) -> Query:
     head: dict[str, str] = {}
     blocks: list[tuple[str, dict[str, str]]] = []
     stack: list[tuple[int, str]] = []
+    ordered = True
     for line in lines:
         gpu = _GPU.match(line)
         if gpu is not None:
@@ -288,14 +294,19 @@ def _read_text(lines: Sequence[str]) -> Query:
         stack = [entry for entry in stack if entry[0] < indent]
         if pair is None:
             stack.append((indent, section.group(2).lower()))  # type: ignore[union-attr]
-        elif blocks:
+        else:
             path = "/".join([name for _, name in stack] + [pair.group(2).lower()])
-            blocks[-1][1].setdefault(path, pair.group(3).strip())
+            # Each GPU has one of each, in its place: more, or one elsewhere, is another GPU's.
+            if path.rpartition("/")[2] in ("state", "status"):
+                ordered = ordered and path in _FABRIC_PATHS and bool(blocks) and path not in blocks[-1][1]
+            if blocks:
+                blocks[-1][1].setdefault(path, pair.group(3).strip())
     return Query(
         driver_version=_version(head.get("driver version")),
         cuda_version=_version(head.get("cuda version")),
         attached=count(head.get("attached gpus")),
         gpus=tuple(_gpu(bus_id, fields) for bus_id, fields in blocks),
+        ordered=ordered and len({bus_id for bus_id, _ in blocks}) == len(blocks),
     )
 
 

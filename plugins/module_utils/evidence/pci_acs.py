@@ -24,8 +24,11 @@ REDIRECTING = ("SrcValid", "TransBlk", "ReqRedir", "CmpltRedir", "UpstreamFwd")
 
 _DEVICE = re.compile(r"^((?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\s+(.*)$")
 _BRIDGE = re.compile(r"^(?:PCI bridge|.*\[0604\]|0604:)", re.IGNORECASE)
-_CONTROL = re.compile(r"^\s+ACSCtl:\s*(.*)$")
-_CAPABILITY = re.compile(r"^\s+ACSCap:")
+_CONTROL = re.compile(r"^\s*ACSCtl:\s*(.*)$")
+_CAPABILITY = re.compile(r"^\s*ACSCap:")
+_SERVICES = re.compile(r"^\s*Capabilities: \[[^\]]*\] Access Control Services")
+_CAPABILITIES = re.compile(r"^\s*Capabilities:")
+_DRIVER = re.compile(r"^\s*Kernel driver in use:")
 _DENIED = re.compile(r"<access denied>", re.IGNORECASE)
 _FLAG = re.compile(r"(\w+)([+-])(?=\s|$)")
 
@@ -36,9 +39,16 @@ class Device:
 
     address: str
     bridge: bool
-    capability: bool = False
+    capabilities: bool = False
     denied: bool = False
+    driver: bool = False
     control: dict[str, bool] | None = None
+    # How far into the capability: 1 its name, 2 ACSCap, 3 ACSCtl. -1: not in that order.
+    stage: int = 0
+
+    def step(self, stage: int) -> None:
+        """Go on to the next line of the capability."""
+        self.stage = stage if self.stage == stage - 1 else -1
 
 
 def parse(text: str, context: Context | None = None) -> Evidence:
@@ -68,6 +78,11 @@ def parse(text: str, context: Context | None = None) -> Evidence:
     for address in wanted or ():
         if _short(address) not in {_short(bridge.address) for bridge in bridges}:
             found.unknowns.append(f"bridge {address} is not in this output")
+    if any(device.stage not in (0, 3) or (device.stage and not device.address) for device in devices):
+        found.unknowns.append("the lines of a device's Access Control Services are not complete, or not in their order")
+    last = devices[-1]
+    if last.bridge and last.stage == 0 and not last.driver:
+        found.unknowns.append(f"bridge {last.address} is the last device and may be cut off")
     for bridge in bridges:
         _judge(bridge, values, found)
     return found.evidence(TOOL, values)
@@ -76,29 +91,37 @@ def parse(text: str, context: Context | None = None) -> Evidence:
 def read(lines: Sequence[str]) -> list[Device]:
     """Return the devices, in order."""
     devices: list[Device] = []
+    stray = Device("", bridge=False)
     for line in lines:
         header, control = _DEVICE.match(line), _CONTROL.match(line)
+        device = devices[-1] if devices else stray
         if header is not None:
             devices.append(Device(header.group(1), _BRIDGE.match(header.group(2)) is not None))
-        elif not devices:
-            continue
         elif control is not None:
-            flags = {name: sign == "+" for name, sign in _FLAG.findall(control.group(1))}
-            # A second ACSCtl before the next device belongs to a device whose header is missing.
-            devices[-1].control = flags if devices[-1].control is None else {}
+            device.control = {name: sign == "+" for name, sign in _FLAG.findall(control.group(1))}
+            device.step(3)
         elif _CAPABILITY.match(line):
-            devices[-1].capability = True
-        elif _DENIED.search(line):
-            devices[-1].denied = True
-    return devices
+            device.step(2)
+        elif _SERVICES.match(line):
+            device.capabilities = True
+            device.step(1)
+        elif _CAPABILITIES.match(line):
+            device.capabilities = True
+            device.denied = _DENIED.search(line) is not None
+        elif _DRIVER.match(line):
+            device.driver = True
+    return [*devices, *([stray] if stray.stage else [])]
 
 
 def _judge(bridge: Device, values: dict[str, Any], found: Findings) -> None:
-    if bridge.control is None:
+    if bridge.stage == 0:
         if bridge.denied:
             found.unknowns.append(f"bridge {bridge.address}: its capabilities may be read only by root")
-        elif bridge.capability:
-            found.unknowns.append(f"bridge {bridge.address}: its ACSCtl is not in this output: cut off")
+        elif not bridge.capabilities:
+            found.unknowns.append(f"bridge {bridge.address}: its capabilities are not in this output (lspci -vvv)")
+        return
+    if bridge.control is None:
+        found.unknowns.append(f"bridge {bridge.address}: its ACSCtl is not in this output: cut off")
         return
     on = [name for name in REDIRECTING if bridge.control.get(name)]
     if on:

@@ -86,7 +86,7 @@ def parse(text: str, context: Context | None = None) -> Evidence:
     named = [match.group(1) for match in map(_GLOBAL.match, lines) if match is not None]
     bare = [line.strip() for line in lines if _BARE.match(line.strip())]
     text_class = named[-1] if named else bare[-1] if bare else None
-    if text_class is None and given["nccl_ib_tc"] is None:
+    if text_class is None:
         return nothing(TOOL, _empty(), lines, "traffic class")
     values, found = judge(Settings(**given, global_tclass=text_class), mapping)
     return found.evidence(TOOL, values)
@@ -181,7 +181,8 @@ def _rows(lines: Sequence[str]) -> list[dict[str, str]] | None:
             header = cells
         elif header is not None and len(cells) == len(header):
             rows.append(dict(zip(header, cells)))
-        elif header is not None and len(cells) > 1:
+        elif len(cells) > 1 and " " not in line.strip():
+            # A row that is cut off, or stands before its header.
             rows.append({})
     return rows if header is not None else None
 
