@@ -55,18 +55,16 @@ class ActionModule(ActionBase):
         """Ask until the change has come to an end, whatever that is; `outcome` is `unreachable` when nobody answers."""
         deadline = time.monotonic() + rollback_s + GRACE_S
         last: dict[str, Any] = {"outcome": "unreachable", "why": "no connection"}
-        cut = 0
         while time.monotonic() < deadline:
             try:
                 last = self._step("settle", task_vars, backend=backend)
             except AnsibleConnectionFailure as error:
-                cut += 1
                 last = {"outcome": "unreachable", "why": str(error)}
                 self._reconnect()
             if last.get("outcome") not in ("waiting", "unreachable"):
                 break
             time.sleep(LOOKS_EVERY_S)
-        return {**last, "cut": cut}
+        return last
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Arm the change, come back, and say how it ended."""
@@ -97,7 +95,7 @@ def _words(host: str, end: dict[str, Any], rollback_s: float) -> str:
     """What happened to a change that was not kept."""
     outcome, why = str(end.get("outcome")), str(end.get("why") or end.get("msg") or "")
     if outcome == "rolled-back":
-        cause = why or f"the controller could not come back within {rollback_s:.0f} s ({end['cut']} attempts)"
+        cause = why or f"the controller could not come back within {rollback_s:.0f} s"
         return (
             f"{host}: the change was taken back: {cause}. The old files, addresses and routes are in place again and"
             " the host answers. Look at addresses, gateway and MTU in host_network_interfaces, and the switch's port."

@@ -69,7 +69,7 @@ def wanted(content: str, names: Mapping[str, str]) -> str:
     Debian's 127.0.1.1 for a host's own name, an old address. What else stands in such a line stays.
     """
     lines = _outside(content.splitlines())
-    full = _full_names(lines, names)
+    full = _full_names(content.splitlines(), names)
     taken = set(names) | set(full.values())
     kept = []
     for line in lines:

@@ -38,8 +38,6 @@ def _family(wanted: Interface, version: int) -> list[str]:
     lines = ["method=manual", *(f"address{n}={address}" for n, address in enumerate(addresses, 1))]
     if wanted.gateway and wanted.table is None and family(wanted.gateway) == version:
         lines.append(f"gateway={wanted.gateway}")
-    elif wanted.role != "management":
-        lines.append("never-default=true")
     servers = [server for server in wanted.dns if family(server) == version]
     lines += [f"dns={';'.join(servers)};"] if servers else []
     number = 0
