@@ -46,8 +46,8 @@ BITS = {
     "EgressCtrl": 0x20,
     "DirectTrans": 0x40,
 }
-# Those that keep peers apart.
-REDIRECTING = ("SrcValid", "ReqRedir", "CmpltRedir", "UpstreamFwd")
+# Those that keep peers apart; EgressCtrl only selects, and DirectTrans lets more through.
+REDIRECTING = ("SrcValid", "TransBlk", "ReqRedir", "CmpltRedir", "UpstreamFwd")
 
 
 @dataclass(frozen=True)

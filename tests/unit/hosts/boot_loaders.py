@@ -13,7 +13,10 @@ DATA = Path(__file__).resolve().parents[2] / "data" / "host_tuning"
 MARK = "@WORDS@"
 STARTED = "BOOT_IMAGE=/boot/vmlinuz-6.1.0-28-amd64 root=UUID=0ff3 ro quiet"
 # How grub-mkconfig of Debian and Ubuntu reads its settings: the file, then the directory, by a shell.
-SETTINGS = '. "$1/etc/default/grub"; for x in "$1"/etc/default/grub.d/*.cfg; do [ -e "$x" ] && . "$x"; done; printf %s "$GRUB_CMDLINE_LINUX|$GRUB_CMDLINE_LINUX_DEFAULT"'
+SETTINGS = (
+    '. "$1/etc/default/grub"; for x in "$1"/etc/default/grub.d/*.cfg; do if [ -e "$x" ]; then . "$x"; fi; done;'
+    ' printf %s "$GRUB_CMDLINE_LINUX|$GRUB_CMDLINE_LINUX_DEFAULT"'
+)
 
 
 def put(root: Path, path: str, text: str) -> Path:
@@ -61,7 +64,9 @@ class GrubbyHost(Programs):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.words: list[str] = []
-        super().__init__({f"chroot {root} grubby --info=ALL": self.info, f"chroot {root} grubby --update-kernel=ALL": self.update})
+        super().__init__(
+            {f"chroot {root} grubby --info=ALL": self.info, f"chroot {root} grubby --update-kernel=ALL": self.update}
+        )
         put(root, "/usr/sbin/grubby", "")
         boot(root, "BOOT_IMAGE=(hd0,gpt2)/vmlinuz-5.14.0 ro")
 
@@ -75,7 +80,9 @@ class GrubbyHost(Programs):
             name = word.partition("=")[0]
             # --args replaces a word of the same name.
             self.words = [
-                one for one in self.words if (one != word if option == "--remove-args" else one.partition("=")[0] != name)
+                one
+                for one in self.words
+                if (one != word if option == "--remove-args" else one.partition("=")[0] != name)
             ]
             if option == "--args":
                 self.words.append(word)

@@ -209,7 +209,7 @@ def test_words_by_the_processors_vendor(rendered: dict[str, dict[str, Any]]) -> 
 # Names that must never be upgraded alone, and one that must.
 COUPLED = {
     "apt": "nvidia-driver-550-server-open libnvidia-nscq-550 nvidia-fabricmanager-550 cuda-toolkit-12-4 libnccl2"
-    " mlnx-ofed-kernel-dkms doca-ofed linux-image-6.1.0-29-amd64 linux-headers-5.15.0-126-generic rdma-core libibverbs1",
+    " mlnx-ofed-kernel-dkms doca-ofed linux-image-6.1.0-29-amd64 linux-headers-5.15.0-126-generic rdma-core",
     "dnf": "nvidia-driver nvidia-fabric-manager kmod-nvidia-open-dkms libnvidia-nscq-550 cuda-toolkit-12-4 libnccl"
     " mlnx-ofa_kernel doca-ofed kernel kernel-core kernel-devel rdma-core",
 }
