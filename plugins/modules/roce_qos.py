@@ -10,8 +10,8 @@ module: roce_qos
 short_description: Set a port's trust, PFC, ECN and traffic class for RoCE v2
 version_added: 0.1.0
 description:
-  - Computes one chain from the DSCP (traffic class, priority, PFC) and sets every link of it that the host has, by OFED's
-    tools and files or by the kernel's own (C(dcb), debugfs, configfs).
+  - Computes one chain from the DSCP (traffic class, priority, PFC) and sets every link of it that the host has, by
+    OFED's tools and files or by the kernel's own (C(dcb), debugfs, configfs).
   - Reads first and writes only on difference, because a change of PFC takes the link down for a moment. Reads again to
     prove it.
   - Refuses to change anything while the service runs, and a chain whose links don't fit.
@@ -22,7 +22,7 @@ extends_documentation_fragment: moefleet.serving.attributes
 attributes:
   check_mode:
     support: full
-    details: Where the interface, its RDMA device or the tools are missing, it warns that the settings can't be known yet.
+    details: Where the interface, its RDMA device or the tools are missing, it warns that nothing can be known yet.
   diff_mode: {support: full}
   idempotent: {support: full}
 options:
@@ -126,7 +126,7 @@ options:
     type: str
     default: moefleet-vllm.service
   state:
-    description: C(absent) takes marking and PFC away. It leaves DCBX, pause and lldpad, whose former state nobody knows.
+    description: C(absent) takes marking and PFC away. DCBX, pause and lldpad stay: nobody knows how they were.
     type: str
     choices: [present, absent]
     default: present
@@ -161,9 +161,12 @@ steps:
 roce:
   description:
     - The port as it is. Keys are C(interface), C(device), C(port), C(driver), C(backend), C(skipped), C(mtu),
-      C(active_mtu), C(active_mtu_from), C(gid) (C(index), C(gid), C(address)), C(traffic_class), C(settings), C(unknown).
-    - C(settings) has C(trust), C(pfc), C(traffic_class), C(cm_tos), C(tcp_ecn) and the others one by one. Those that nobody
-      can tell are null, and C(unknown) says why.
+      C(active_mtu), C(active_mtu_from), C(gid) (C(index), C(gid), C(address)), C(traffic_class), C(settings),
+      C(unknown) and C(other_end).
+    - C(settings) has C(trust), C(pfc), C(traffic_class), C(cm_tos), C(tcp_ecn) and the others one by one. Those that
+      nobody can tell are null, and C(unknown) says why.
+    - C(other_end) is what the switch announces by LLDP. Its C(verdict) is C(unknown) where C(lldpctl) is missing or
+      the switch is silent. Another priority than this host's is a warning here, a difference for the host's own check.
   returned: always, empty where the device isn't there in check mode
   type: dict
 """
@@ -173,6 +176,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.moefleet.serving.plugins.module_utils.evidence.result import FAIL
 from ansible_collections.moefleet.serving.plugins.module_utils.roce import chain, converge, desired, report
 from ansible_collections.moefleet.serving.plugins.module_utils.roce.commands import run
 from ansible_collections.moefleet.serving.plugins.module_utils.roce.devices import AbsentError, DeviceError
@@ -259,12 +263,15 @@ def main() -> None:
         module.fail_json(msg=str(error))
     for words in [after.skipped] if after.skipped else after.notes:
         module.warn(words)
+    told = report.facts(after, wanted)
+    if told["other_end"]["verdict"] == FAIL:
+        module.warn(f"the other end: {'; '.join(told['other_end']['reasons'])}")
     changes = {name: {"before": before.seen[name].value, "after": before.wanted[name]} for name in before.changes}
     module.exit_json(
         changed=bool(steps),
         changed_settings=changes,
         steps=[str(step) for step in steps],
-        roce=report.facts(after, wanted),
+        roce=told,
         diff=_diff(changes, wanted.interface),
     )
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..evidence import lldp
+from ..evidence.result import FAIL, PASS, UNKNOWN
 from . import devices, tools
 from .converge import Survey
 from .desired import Desired
@@ -19,6 +21,21 @@ def active_mtu(state: Survey) -> tuple[int | None, str]:
     if said is not None:
         return said, "ibv_devinfo"
     return devices.rdma_mtu(state.interface.mtu), "computed from the interface's MTU"
+
+
+def other_end(state: Survey, desired: Desired) -> dict[str, Any]:
+    """What the switch's port announces by LLDP, against what it should have: never a pass where it says nothing."""
+    answer = state.host.run(("lldpctl", "-f", "json", state.interface.name))
+    if answer.code:
+        return {"verdict": UNKNOWN, "reasons": [answer.why], "switch": None, "port": None, "pfc": None}
+    context: dict[str, Any] = {"interfaces": [state.interface.name]}
+    if desired.qos_expected:
+        context.update(lossless_priority=desired.chain.priority, dscp=desired.chain.dscp)
+    read = lldp.parse(answer.out, context)
+    peer = read.values["neighbours"].get(state.interface.name, {})
+    verdict = UNKNOWN if read.verdict == PASS and peer.get("pfc") is None else read.verdict
+    told = {name: peer.get(name) for name in ("switch", "port", "pfc")}
+    return {"verdict": verdict, "reasons": list(read.reasons), **told}
 
 
 def facts(state: Survey, desired: Desired) -> dict[str, Any]:
@@ -47,6 +64,7 @@ def facts(state: Survey, desired: Desired) -> dict[str, Any]:
         "traffic_class": desired.chain.traffic_class,
         "settings": {**told, "tcp_ecn": ecn},
         "unknown": reasons,
+        "other_end": other_end(state, desired),
     }
 
 
@@ -65,4 +83,7 @@ def unmet(state: Survey, desired: Desired) -> list[str]:
         gid, reason = devices.choose_gid(devices.gids(state.host), state.interface.name, desired.network)
         if gid is None:
             wrong.append(f"gid: {reason}")
+    peer = other_end(state, desired)
+    if peer["verdict"] == FAIL:
+        wrong += [f"the other end: {reason}" for reason in peer["reasons"]]
     return wrong

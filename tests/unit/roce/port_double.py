@@ -55,9 +55,8 @@ def tree(root: Path, kind: str, address: str = "192.168.1.10", mtu: int = 9000) 
         (pci / "driver").symlink_to("../../bus/pci/drivers/mlx5_core")
         (net / "device").symlink_to("../../../devices/0000:3b:00.0")
         (ib / "device/net/eth1").mkdir(parents=True)
-    mapped = "0000:0000:0000:0000:0000:ffff:{:02x}{:02x}:{:02x}{:02x}".format(
-        *(int(part) for part in address.split("."))
-    )
+    digits = "".join(f"{int(part):02x}" for part in address.split(".") if part)
+    mapped = f"0000:0000:0000:0000:0000:ffff:{digits[:4]}:{digits[4:]}"
     local = "fe80:0000:0000:0000:0ac0:ebff:fe11:1001"
     rows = [(local, "IB/RoCE v1"), (local, "RoCE v2"), (mapped, "IB/RoCE v1"), (mapped, "RoCE v2")]
     for index, (gid, version) in enumerate(rows[:2] if not address else rows):
@@ -96,7 +95,8 @@ class Port:
     def answer(self, argv: Sequence[str]) -> Answer:
         """What a tool says."""
         name, *words = argv
-        if name not in self.tools:
+        heard = name == "lldpctl" and self.state.get("neighbour")
+        if name not in self.tools and not heard:
             return 127, "", f"{name} is not installed"
         reply: Answer = getattr(self, f"_{name}")(words)
         return reply
@@ -239,6 +239,9 @@ class Port:
             return 0, "", ""
         load, active = self.state["units"].get(words[-1], ["not-found", "inactive"])
         return 0, f"{active}\n" if "--value" in words else f"LoadState={load}\nActiveState={active}\n", ""
+
+    def _lldpctl(self, words: list[str]) -> Answer:
+        return 0, self.state["neighbour"] if words[-1] == "eth1" else "{}", ""
 
     def _modprobe(self, words: list[str]) -> Answer:
         self._changed("modprobe", words)
