@@ -51,7 +51,7 @@ def plan_of(inventory: str, directory: Path, variables: dict[str, Any]) -> dict[
 
 def h20_engine(**changes: Any) -> dict[str, Any]:
     """The reference cluster's engine variables with changes; its stack is for its own engine's release."""
-    variables = yaml.safe_load((ROOT / "inventory/h20/group_vars/all.yml").read_text())
+    variables = yaml.safe_load((ROOT / "inventory/h20/group_vars/all/cluster.yml").read_text())
     return {"plan_engine": {**variables["plan_engine"], **changes}, "plan_stack": {}}
 
 

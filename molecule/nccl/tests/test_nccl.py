@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from testinfra.host import Host
 
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
@@ -52,3 +57,67 @@ def test_an_empty_value_is_refused_by_name_and_nothing_is_written(converge: Path
     words = hosts.refused(converge, variables=asked)
     assert "no value for NCCL_IB_GID_INDEX, NCCL_IB_TC." in words
     assert seen_by_a_unit(machines["mol-0"]) == PLANNED
+
+
+def test_a_name_that_selects_nothing_is_refused_before_it_is_written(converge: Path, machines: dict[str, Host]) -> None:
+    """NCCL itself would use TCP, and start."""
+    asked = {"nccl_environment": {"NCCL_SOCKET_IFNAME": "=eth7", "NCCL_IB_HCA": "=mlx5_0"}}
+    words = hosts.refused(converge, variables=asked)
+    assert "NCCL_IB_HCA==mlx5_0: this host has no RDMA device. NCCL would use TCP" in words
+    assert "NCCL_SOCKET_IFNAME==eth7 selects no interface that is up; there are eth0, eth1, eth2" in words
+    assert seen_by_a_unit(machines["mol-0"]) == PLANNED
+
+
+ENGINE = "/opt/moefleet/engine/lib/python3.11/site-packages/nvidia/nccl"
+# In make's place: builds nothing, and says what it was given and whether header and library are where a compiler looks.
+MAKE = """#!/bin/sh
+cd "${1#--directory=}" || exit 2
+printf '%s\\n' "$@" > arguments
+test -f Makefile && test -f nccl/include/nccl.h && test -f nccl/lib/libnccl.so || exit 2
+mkdir build && echo built > build/all_reduce_perf
+"""
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A release of nccl-tests, as far as the role looks into it."""
+    path = tmp_path / "nccl-tests-2.17.1.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        entry = tarfile.TarInfo("nccl-tests-2.17.1/Makefile")
+        tar.addfile(entry, io.BytesIO(b""))
+    return path
+
+
+@pytest.fixture
+def builder(machines: dict[str, Host]) -> Iterator[Host]:
+    """A host with an engine's NCCL and a make."""
+    host = machines["mol-0"]
+    host.check_output(f"mkdir -p {ENGINE}/lib {ENGINE}/include")
+    host.check_output(f"touch {ENGINE}/lib/libnccl.so.2 {ENGINE}/include/nccl.h")
+    host.check_output("printf '%%s' %s > /usr/local/bin/make", MAKE)
+    host.check_output("chmod +x /usr/local/bin/make")
+    yield host
+    host.check_output("rm -rf /usr/local/bin/make /opt/moefleet/engine /opt/moefleet/nccl-tests")
+
+
+def test_programs_are_built_from_a_trusted_source_with_the_engines_own_nccl(
+    converge: Path, builder: Host, archive: Path
+) -> None:
+    asked = {
+        "nccl_tests_archive": str(archive),
+        "nccl_tests_manage_packages": False,
+        "nccl_tests_engine_path": "/opt/moefleet/engine",
+    }
+    words = hosts.refused(converge, "--limit=mol-0", variables=asked)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert f"its SHA-256 is {digest}, nccl_tests_archive_sha256 is not given" in words
+
+    trusted = {**asked, "nccl_tests_archive_sha256": digest}
+    assert hosts.played(converge, "--limit=mol-0", "--check", variables=trusted).changed("mol-0") > 0
+    hosts.played(converge, "--limit=mol-0", variables=trusted)
+    given = builder.file("/opt/moefleet/nccl-tests/arguments").content_string.split("\n")
+    assert "CUDA_HOME=/usr/local/cuda-12.4" in given
+    assert "NCCL_HOME=/opt/moefleet/nccl-tests/nccl" in given
+    assert "MPI=0" in given
+    assert builder.file("/opt/moefleet/nccl-tests/build/all_reduce_perf").exists
+    assert hosts.played(converge, "--limit=mol-0", variables=trusted).changed("mol-0") == 0
