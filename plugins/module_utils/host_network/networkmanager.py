@@ -48,7 +48,7 @@ def _family(wanted: Interface, version: int) -> list[str]:
             continue
         number += 1
         lines.append(f"route{number}={to}" + (f",{route.via}" if route.via else ""))
-        options = [f"table={route.table}"] * (route.table is not None) + [f"src={route.source}"] * bool(route.source)
+        options = [f"src={route.source}"] * bool(route.source) + [f"table={route.table}"] * (route.table is not None)
         lines += [f"route{number}_options={','.join(options)}"] if options else []
     rules = [rule for rule in wanted.rules() if family(rule.source) == version]
     for number, rule in enumerate(rules, 1):

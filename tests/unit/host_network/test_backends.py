@@ -13,7 +13,12 @@ from .conftest import FakeHost
 
 NETWORKD, NM = "systemd-networkd.service", "NetworkManager.service"
 DATA: dict[str, Any] = {"role": "data", "name": "eth2", "match": {"name": "eth2"}, "addresses": ["192.168.1.10/24"]}
-STORAGE: dict[str, Any] = {"role": "storage", "name": "eth0", "match": {"name": "eth0"}, "addresses": ["172.16.1.10/24"]}
+STORAGE: dict[str, Any] = {
+    "role": "storage",
+    "name": "eth0",
+    "match": {"name": "eth0"},
+    "addresses": ["172.16.1.10/24"],
+}
 
 
 def networkd(host: FakeHost, index: int = 4, file: str = "/etc/systemd/network/20-lan.network") -> None:
@@ -76,7 +81,7 @@ def test_ifupdown_with_a_stanza_of_ours(host: FakeHost) -> None:
 
 def test_a_stanza_elsewhere_is_refused_by_file(host: FakeHost) -> None:
     ifupdown(host)
-    with pytest.raises(NetworkError, match="eth2 is configured in /etc/network/interfaces too: take it out there"):
+    with pytest.raises(NetworkError, match=r"eth2 is configured in /etc/network/interfaces too: take it out there"):
         chosen(host)
 
 
@@ -97,7 +102,7 @@ def test_another_file_of_netplan_for_the_port_is_refused(host: FakeHost) -> None
     netplan(host)
     content = "network:\n  version: 2\n  ethernets:\n    eth2:\n      dhcp4: true\n"
     host.write("/etc/netplan/50-cloud-init.yaml", content)
-    with pytest.raises(NetworkError, match="eth2 is configured in /etc/netplan/50-cloud-init.yaml too"):
+    with pytest.raises(NetworkError, match=r"eth2 is configured in /etc/netplan/50-cloud-init.yaml too"):
         chosen(host)
 
 
@@ -121,7 +126,7 @@ def test_two_that_have_one_port_are_refused_by_name(host: FakeHost, first: Any, 
 def test_ports_of_two_backends_are_no_mix(host: FakeHost) -> None:
     networkd(host, index=4)
     network_manager(host, index=2)
-    with pytest.raises(NetworkError, match="two backends have this host's interfaces: .*eth2 by networkd"):
+    with pytest.raises(NetworkError, match=r"two backends have this host's interfaces: .*eth2 by networkd"):
         chosen(host, DATA, STORAGE)
     assert chosen(host, DATA) == "networkd", "a port that isn't listed is somebody else's business"
 
@@ -164,7 +169,9 @@ def test_several_that_could_have_it_want_a_word(host: FakeHost) -> None:
 
 
 def test_files_that_ifupdown_sources_are_read(host: FakeHost) -> None:
-    host.write("/etc/network/interfaces", "source-directory interfaces.d\nsource /etc/network/more\niface a inet dhcp\n")
+    host.write(
+        "/etc/network/interfaces", "source-directory interfaces.d\nsource /etc/network/more\niface a inet dhcp\n"
+    )
     host.write("/etc/network/interfaces.d/b", "iface b inet static\n")
     host.write("/etc/network/more", "iface c inet6 auto\n")
     found = {name: file for name, ((_, file),) in backends.stanzas(host.root).items()}

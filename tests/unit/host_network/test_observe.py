@@ -22,7 +22,9 @@ def wanted(kind: str, value: str) -> Interface:
     return Interface("data", Match(kind, value), "data0")
 
 
-@pytest.mark.parametrize(("kind", "value"), [("mac", MACS["ens1f0np0"]), ("pci", PCI["ens1f0np0"]), ("name", "ens1f0np0")])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("mac", MACS["ens1f0np0"]), ("pci", PCI["ens1f0np0"]), ("name", "ens1f0np0")]
+)
 def test_a_port_is_found_by_each_of_its_marks(host: FakeHost, kind: str, value: str) -> None:
     link = observe.find(wanted(kind, value), observe.links(host.root, host.run))
     assert (link.name, link.pci, link.driver, link.numa_node) == ("ens1f0np0", PCI["ens1f0np0"], "mlx5_core", 1)
@@ -70,7 +72,7 @@ def test_a_bonds_port_is_known_by_its_own_address(host: FakeHost) -> None:
 
 def test_two_ports_of_one_address_are_refused(host: FakeHost) -> None:
     host.port("eth3", 9, MACS["eth2"], "0000:cb:00.0")
-    with pytest.raises(NetworkError, match="eth2 .* and eth3 .* both fit; match by pci or name"):
+    with pytest.raises(NetworkError, match=r"eth2 .* and eth3 .* both fit; match by pci or name"):
         observe.find(wanted("mac", MACS["eth2"]), observe.links(host.root, host.run))
 
 
@@ -96,5 +98,5 @@ def test_routes_and_rules_as_ip_writes_them(host: FakeHost) -> None:
 
 def test_a_host_without_iproute2_is_said_to_be_one(host: FakeHost) -> None:
     host.answers[("ip", "-json", "address")] = Result(127, "", "ip: not installed")
-    with pytest.raises(NetworkError, match="ip: not installed.*is iproute2 installed"):
+    with pytest.raises(NetworkError, match=r"ip: not installed.*is iproute2 installed"):
         observe.effective(host.run)

@@ -18,7 +18,12 @@ DATA: dict[str, Any] = {
     "addresses": ["192.168.1.10/24"],
     "mtu": 4200,
 }
-STORAGE: dict[str, Any] = {"role": "storage", "name": "eth2", "match": {"name": "eth2"}, "addresses": ["172.16.1.10/24"]}
+STORAGE: dict[str, Any] = {
+    "role": "storage",
+    "name": "eth2",
+    "match": {"name": "eth2"},
+    "addresses": ["172.16.1.10/24"],
+}
 SERVICE = "moefleet-vllm.service"
 
 

@@ -107,7 +107,7 @@ def test_the_default_route_is_managements_alone() -> None:
             if path.endswith(".link"):
                 continue
             sections = content.split("\n\n")
-            main = [s for s in sections if s.startswith("[Network]") or s.startswith("[ipv4]")]
+            main = [s for s in sections if s.startswith(("[Network]", "[ipv4]"))]
             has_default = any("\nGateway=" in section or "\ngateway=" in section for section in main)
             assert has_default == ("mgmt0" in path), path
     ifupdown_files = rendered("ifupdown")
