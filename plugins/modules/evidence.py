@@ -43,22 +43,30 @@ options:
       - gids
       - gloo_log
       - hca_match
+      - ib_bandwidth
+      - ib_latency
       - ib_port
       - interface_match
+      - iperf3
       - kernel_command_line
       - kernel_log
       - lldp
       - mlnx_qos
       - module_info
       - nccl_debug
+      - nccl_tests
       - nvidia_mig
       - nvidia_smi
+      - nvidia_topology
       - ofed_info
+      - p2p_bandwidth
       - pci_acs
       - secure_boot
       - service_limits
       - traffic_class
       - vllm_bench_serve
+      - vllm_help
+      - vllm_log
   text:
     description: The output (one that is a structure already is read as its JSON). One of O(text) and O(path).
     type: raw
