@@ -24,7 +24,10 @@ def mig(look: Look) -> dict[str, Any]:
     """Which GPUs are in MIG mode now or after their next reset."""
     query = "--query-gpu=index,mig.mode.current,mig.mode.pending"
     told = look.run(["nvidia-smi", query, "--format=csv"])
-    return _values(nvidia_smi.parse_mig(told.output + told.complaint))
+    found = nvidia_smi.parse_mig(told.output + told.complaint)
+    if found.values["gpus"] is None:
+        raise ProbeError("; ".join(found.reasons))
+    return _values(found)
 
 
 def _values(found: Evidence) -> dict[str, Any]:

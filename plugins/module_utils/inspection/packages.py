@@ -69,7 +69,7 @@ def pins(path: str, text: str) -> list[dict[str, Any]]:
     for stanza in re.split(r"\n\s*\n", text):
         pairs = (line.partition(":") for line in stanza.splitlines() if not line.startswith("#"))
         fields = {name.strip(): value.strip() for name, colon, value in pairs if colon}
-        names = [name for name in fields.get("Package", "").split() if COUPLED.match(name)]
+        names = [name for name in fields.get("Package", "").split() if COUPLED.match(name.strip("*/^"))]
         if names and "Pin" in fields:
             priority = fields.get("Pin-Priority", "0")
             found.append({"file": path, "packages": names, "pin": fields["Pin"], "priority": int(priority)})

@@ -90,12 +90,12 @@ def table(findings: Sequence[Finding]) -> list[str]:
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     for finding in sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), one.code)):
         groups.setdefault((finding.severity, finding.code, finding.message, finding.fix), []).append(finding.host)
-    rows = [(severity, code, ", ".join(hosts)) for (severity, code, _m, _f), hosts in groups.items()]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    widths = [max((len(key[column]) for key in groups), default=0) for column in (0, 1)]
     lines = []
-    for row, (_severity, _code, message, fix) in zip(rows, groups):
-        head = "  ".join(cell.ljust(width) for cell, width in zip(row, widths))
-        lines += [f"{head}  {message}", f"{' ' * len(head)}  fix: {fix}"]
+    for (severity, code, message, fix), hosts in groups.items():
+        indent = " " * widths[0]
+        lines.append(f"{severity.ljust(widths[0])}  {code.ljust(widths[1])}  {', '.join(hosts)}")
+        lines += [f"{indent}  {message}", f"{indent}  fix: {fix}"]
     return lines
 
 

@@ -163,7 +163,7 @@ def _clock(hosts: Sequence[Host]) -> Iterable[tuple[str, str, str]]:
             if least > host.expected.clock_skew_s:
                 ahead = "ahead of" if middle[host.name] > middle[reference] else "behind"
                 message = (
-                    f"its clock is {least:.1f} s or more {ahead} {reference}'s; {host.expected.clock_skew_s:g} s may be"
+                    f"its clock is {least:.1f} s or more {ahead} {reference}'s (at most {host.expected.clock_skew_s:g})"
                 )
                 yield (
                     host.name,

@@ -190,13 +190,15 @@ def _peers(host: Host) -> Iterable[Problem]:
 
 
 def _held(host: Host) -> Iterable[Problem]:
-    for entry in host.seen["ports"]["held"]:
+    # A listener on every address of both families is one.
+    listeners = {(entry["port"], entry.get("pid") or entry["inode"]): entry for entry in host.seen["ports"]["held"]}
+    for entry in listeners.values():
         if entry.get("unit") == host.expected.service:
             continue
         who = f"{entry['command']} (process {entry['pid']})" if entry.get("pid") else "a process that isn't seen here"
         unit = f" of {entry['unit']}" if entry.get("unit") else ""
         yield Problem(
-            f"port {entry['port']} on {entry['address']} is in use by {who}{unit}, and the plan needs it",
+            f"port {entry['port']} is in use by {who}{unit}, and the plan needs it",
             f"stop {entry.get('unit') or who}, or plan another port",
         )
 
@@ -236,12 +238,9 @@ def _room(host: Host) -> Iterable[Problem]:
     for entries in needs.values():
         total, free = sum(left for _what, left, _seen in entries), entries[0][2]["free_bytes"]
         if total > free:
-            listed = " and ".join(f"the {what} in {seen['path']} ({gigabytes(left)})" for what, left, seen in entries)
-            yield Problem(
-                f"{gigabytes(free)} are free on {entries[0][2]['measured_at']}, and {listed} still need"
-                f" {gigabytes(total)}",
-                "make room, or point the path to a larger file system",
-            )
+            listed = " and ".join(f"{gigabytes(left)} for the {what} in {seen['path']}" for what, left, seen in entries)
+            message = f"{gigabytes(free)} are free on {entries[0][2]['measured_at']}, and still wanted are {listed}"
+            yield Problem(message, "make room, or point the path to a larger file system")
 
 
 def _wanted_rooms(expected: Expectation) -> list[tuple[str, str, int]]:
