@@ -126,7 +126,7 @@ options:
     type: str
     default: moefleet-vllm.service
   state:
-    description: C(absent) takes marking and PFC away. DCBX, pause and lldpad stay: nobody knows how they were.
+    description: C(absent) takes marking and PFC away. DCBX, pause and lldpad stay as they are.
     type: str
     choices: [present, absent]
     default: present

@@ -36,7 +36,7 @@ NOWHERE = {
 def speaks(host: Host) -> bool:
     """Whether the port's driver takes DCB commands."""
     answer = host.run((TOOL, "-j", "pfc", "show", "dev", host.interface))
-    return answer.code == 0 and tools.dcb(answer.out) is not None
+    return answer.code == 0 and "prio_pfc" in (tools.dcb(answer.out) or {})
 
 
 def read(host: Host, settings: list[str]) -> dict[str, Seen]:
@@ -58,7 +58,7 @@ def _read(host: Host, setting: str, shown: dict[str, dict[str, Any] | str]) -> S
     place = LISTS[name][0] if name in LISTS else {"dcbx": "dcbx", "pfc": "pfc"}.get(name, "app")
     value = shown[place]
     if isinstance(value, str):
-        return Seen(None, value, available=place not in ("buffer", "ets"))
+        return Seen(None, value, available=place == "pfc" or "not supported" not in value)
     if name == "dcbx":
         return Seen("os" if value.get("host") else "firmware")
     if name == "trust":

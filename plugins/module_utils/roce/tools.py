@@ -58,7 +58,9 @@ def pause(text: str) -> str | None:
 
 
 def dcb(text: str) -> dict[str, Any] | None:
-    """``dcb -j … show``: its object, or None for anything else."""
+    """``dcb -j … show``: its object, empty where nothing is set, or None for anything else."""
+    if not text.strip():
+        return {}
     try:
         value = json.loads(text)
     except ValueError:

@@ -230,7 +230,8 @@ class Port:
     def _ibv_devinfo(self, words: list[str]) -> Answer:
         mtu = self.state["active_mtu"]
         text = f"hca_id:\t{words[1]}\n\t\tport:\t1\n\t\t\tstate:\t\t\tPORT_ACTIVE (4)\n\t\t\tmax_mtu:\t\t4096 (5)\n"
-        return 0, text + f"\t\t\tactive_mtu:\t\t{mtu} (5)\n\t\t\tlink_layer:\t\tEthernet\n", ""
+        number = {256: 1, 512: 2, 1024: 3, 2048: 4, 4096: 5}[mtu]
+        return 0, text + f"\t\t\tactive_mtu:\t\t{mtu} ({number})\n\t\t\tlink_layer:\t\tEthernet\n", ""
 
     def _systemctl(self, words: list[str]) -> Answer:
         if words[0] == "mask":

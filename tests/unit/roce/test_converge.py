@@ -268,3 +268,19 @@ def test_the_connection_managers_directory_does_not_stay(ofed: Bench) -> None:
     (place / "mlx5_0").rename(ofed.root / "elsewhere")
     assert "default_roce_tos" in ofed.survey().unknown["cm_tos"]
     assert list(place.iterdir()) == []
+
+
+def test_an_empty_table_of_applications_is_no_fault(inbox: Bench) -> None:
+    before = inbox.port._dcb
+    inbox.port._dcb = lambda words: (0, "", "") if words[1:3] == ["app", "show"] else before(words)  # type: ignore[method-assign]
+    state = inbox.survey()
+    assert {"trust", "dscp_priority[26]", "dscp_priority[48]"} <= set(state.changes)
+
+
+def test_a_driver_without_dcbx_is_not_waited_for(inbox: Bench) -> None:
+    before = inbox.port._dcb
+    answer = (2, "", "Attribute read: Operation not supported")
+    inbox.port._dcb = lambda words: answer if "dcbx" in words else before(words)  # type: ignore[method-assign]
+    outcome = inbox.converge()
+    assert "Operation not supported" in outcome.after.unknown["dcbx"]
+    assert inbox.port.state["pfc"] == [0, 0, 0, 1, 0, 0, 0, 0]
