@@ -53,7 +53,7 @@ options:
   timeout_s:
     description: How long in seconds a probe may take.
     type: float
-    default: 4
+    default: 5
   root:
     description: Prefix of every path, for images and tests. Below another than V(/) no command is run.
     type: path
@@ -143,6 +143,9 @@ seen:
     kernels:
       description: The running and the installed kernels, and whether each has its headers.
       type: dict
+    offers:
+      description: Headers of kernel and Python that are missing, and the version that repositories have of them.
+      type: dict
     modules:
       description: Kernel modules that matter and are loaded, with their version.
       type: dict
@@ -181,7 +184,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "paths": {"type": "list", "elements": "path", "default": []},
     "python": {"type": "str", "default": ""},
     "user": {"type": "str", "default": "moefleet"},
-    "timeout_s": {"type": "float", "default": 4},
+    "timeout_s": {"type": "float", "default": 5},
     "root": {"type": "path", "default": "/"},
 }
 
@@ -190,9 +193,10 @@ def main() -> None:
     """Look and tell."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     given = dict(module.params)
-    root = Path(given.pop("root"))
+    # A command that hangs ends before its probe does, and has its own name in the reason.
+    look = Look(Path(given.pop("root")), command_timeout_s=0.9 * given["timeout_s"])
     lists = {name: tuple(given[name]) for name in ("names", "ports", "paths")}
-    module.exit_json(changed=False, seen=observe(Look(root), Asked(**{**given, **lists})))
+    module.exit_json(changed=False, seen=observe(look, Asked(**{**given, **lists})))
 
 
 if __name__ == "__main__":

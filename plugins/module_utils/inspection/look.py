@@ -53,6 +53,7 @@ class Look:
 
     root: Path = Path("/")
     runner: Runner = run_command
+    command_timeout_s: float = COMMAND_TIMEOUT_S
 
     @property
     def live(self) -> bool:
@@ -63,11 +64,11 @@ class Look:
         """A path of the host, where it really is."""
         return self.root / path.lstrip("/")
 
-    def run(self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Result:
+    def run(self, argv: Sequence[str]) -> Result:
         """Run a read-only command on the host; ProbeError where it can't be."""
         if not self.live:
             raise ProbeError(f"`{argv[0]}` speaks of this machine, not of {self.root}")
-        return self.runner(argv, timeout_s)
+        return self.runner(argv, self.command_timeout_s)
 
     def bytes(self, path: str) -> bytes | None:
         """A file's content; None where there is no such file, ProbeError where it can't be read."""

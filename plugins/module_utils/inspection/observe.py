@@ -27,7 +27,7 @@ class Asked:
     paths: tuple[str, ...] = ()
     python: str = ""
     user: str = "moefleet"
-    timeout_s: float = 4.0
+    timeout_s: float = 5.0
 
 
 def observe(look: Look, asked: Asked) -> dict[str, Any]:
@@ -47,7 +47,9 @@ def observe(look: Look, asked: Asked) -> dict[str, Any]:
         **{f"path {path}": lambda path=path: storage.room(look, path) for path in asked.paths},  # type: ignore[misc]
     }
     if asked.python:
-        probes["python"] = lambda: _python(look, asked.python)
+        probes["python"] = lambda: system.python(look, asked.python)
+    if asked.python or asked.hardware:
+        probes["offers"] = lambda: _offers(look, asked)
     if asked.hardware:
         probes.update(_hardware(look))
     values, reasons = look_together(probes, asked.timeout_s)
@@ -62,7 +64,7 @@ def _hardware(look: Look) -> dict[str, Probe]:
         "bridges": lambda: pci.bridges(look) if pci.gpus(look) else [],
         "iommu": lambda: pci.iommu(look, [gpu["address"] for gpu in pci.gpus(look)]),
         "secure_boot": lambda: system.secure_boot(look),
-        "kernels": lambda: _kernels(look),
+        "kernels": lambda: system.kernels(look),
         "modules": lambda: {**system.modules(look, MODULES), "run_file": look.exists(RUN_FILE)},
         "kernel_log": lambda: driver.kernel_log(look) if pci.gpus(look) else {},
         "mig": lambda: driver.mig(look) if look.exists("/proc/driver/nvidia/version") else {},
@@ -74,21 +76,13 @@ def _own_name(look: Look) -> dict[str, Any]:
     return {"name": name, "addresses": network.resolve(look, [name])[name] if name else []}
 
 
-def _kernels(look: Look) -> dict[str, Any]:
-    """Kernels, and where the running one has no headers whether they can still be had."""
-    found = system.kernels(look)
-    running = found["running"]
-    there = any(kernel["release"] == running and kernel["headers"] for kernel in found["installed"])
-    found["headers"] = there or system.has_headers(look, running or "")
-    if not found["headers"]:
-        prefix = "linux-headers" if system.system(look)["family"] == "deb" else "kernel-devel"
-        found["offer"] = packages.offer(look, f"{prefix}-{running}")
-    return found
-
-
-def _python(look: Look, version: str) -> dict[str, Any]:
-    found = system.python(look, version)
-    if not found["headers"]:
-        deb = system.system(look)["family"] == "deb"
-        found["offer"] = packages.offer(look, f"python{version}-dev" if deb else f"python{version}-devel")
+def _offers(look: Look, asked: Asked) -> dict[str, Any]:
+    """Headers that are not there, and whether they can still be had: package lists are slow to read."""
+    deb = system.system(look)["family"] == "deb"
+    found: dict[str, Any] = {}
+    running = look.word("/proc/sys/kernel/osrelease") or ""
+    if asked.hardware and not system.has_headers(look, running):
+        found["kernel"] = packages.offer(look, f"{'linux-headers' if deb else 'kernel-devel'}-{running}")
+    if asked.python and not system.python(look, asked.python)["headers"]:
+        found["python"] = packages.offer(look, f"python{asked.python}-{'dev' if deb else 'devel'}")
     return found

@@ -18,7 +18,6 @@ _STATUS = "/var/lib/dpkg/status"
 _LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/lib/rpm/.rpm.lock")
 _FIELD = re.compile(r"^(Package|Status|Version): (.*)$", re.MULTILINE)
 _SETTLED = ("installed", "config-files", "not-installed")
-_RPM_TIMEOUT_S = 3.0
 
 
 def packages(look: Look) -> dict[str, Any]:
@@ -77,7 +76,7 @@ def pins(path: str, text: str) -> list[dict[str, Any]]:
 
 
 def _rpm(look: Look) -> dict[str, Any]:
-    told = look.run(["rpm", "-qa", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\n"], _RPM_TIMEOUT_S)
+    told = look.run(["rpm", "-qa", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\n"])
     if told.status != 0:
         raise ProbeError(f"`rpm -qa`: {told.complaint.strip() or f'exit status {told.status}'}")
     rows = [line.split() for line in told.output.splitlines()]
@@ -124,7 +123,7 @@ def offer(look: Look, package: str) -> dict[str, Any]:
     if look.exists(_STATUS):
         told = look.run(["apt-cache", "policy", package])
         return {"package": package, "candidate": candidate(told), "lists": bool(_lists(look))}
-    told = look.run(["dnf", "-C", "-q", "repoquery", "--available", "--qf", "%{version}-%{release}", package], 4.0)
+    told = look.run(["dnf", "-C", "-q", "repoquery", "--available", "--qf", "%{version}-%{release}", package])
     if told.status != 0:
         raise ProbeError(f"`dnf -C repoquery {package}`: {told.complaint.strip() or told.status}")
     versions = told.output.split()

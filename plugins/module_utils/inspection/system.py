@@ -12,6 +12,7 @@ from typing import Any
 
 from ..evidence import processes
 from ..evidence import secure_boot as secure_boot_parser
+from ..evidence.systemd import UNLIMITED
 from .look import Look, ProbeError
 
 # UEFI specification, global variables: four bytes of attributes, one of value.
@@ -105,11 +106,9 @@ def limits(look: Look) -> dict[str, Any]:
     found = processes.parse_limits(look.text("/proc/1/limits") or "")
     if may_raise is None or not found:
         raise ProbeError("/proc/1/status and /proc/1/limits don't tell init's capabilities and limits")
-    hard = {name: None if may_raise else found.get(name, (None, None))[1] for name in _CEILINGS.values()}
-    return {
-        **{key: hard[name] for key, name in _CEILINGS.items()},
-        "pids": look.number("/sys/fs/cgroup/pids.max"),
-    }
+    hard = {key: found.get(name, (None, None))[1] for key, name in _CEILINGS.items()}
+    ceilings = {key: None if may_raise or limit == UNLIMITED else limit for key, limit in hard.items()}
+    return {**ceilings, "pids": look.number("/sys/fs/cgroup/pids.max")}
 
 
 _CEILINGS = {"memlock_bytes": "Max locked memory", "nofile": "Max open files"}

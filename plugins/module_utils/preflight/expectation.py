@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -29,6 +30,7 @@ class Expectation:
     rdma_mtu_bytes: int | None = None
     data_interface: str | None = None
     data_address: str | None = None
+    hca: str | None = None
     hosts: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
     service: str = "moefleet-vllm.service"
@@ -112,8 +114,18 @@ def _value(key: str, value: Any) -> tuple[Any, str]:
     if key == "hosts":
         return (dict(value), "") if isinstance(value, Mapping) else (None, "is not a dictionary of addresses by host")
     text = str(value)
+    if key == "data_address" and not _is_address(text):
+        return None, f"is {text!r}, not an address: names resolve to something else on every host"
     choices = _CHOICES.get(key)
     return (text, "") if choices is None or text in choices else (None, f"is {text!r}, not one of {', '.join(choices)}")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number(key: str, value: Any) -> tuple[Any, str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..evidence import interface_match
 from .expectation import GIB, Expectation
 from .findings import ERROR, UNKNOWN, WARNING, Host, Problem, Rule, always, gigabytes
 from .pci_ids import nic_name
@@ -145,6 +146,19 @@ def _rdma_port(host: Host) -> Iterable[Problem]:
         if state != "ACTIVE":
             message = f"RDMA device {device} of {nic['name']} is {state or 'in an unknown state'}, not ACTIVE"
             yield Problem(message, "look at link and switch port; `rdma link` shows when it is right")
+
+
+def _hca(host: Host) -> Iterable[Problem]:
+    """NCCL takes TCP, and says nothing, where its setting selects no active port."""
+    setting = host.expected.hca or ""
+    states = {name: state for nic in host.seen["interfaces"] for name, state in nic["rdma"].items()}
+    ports = [interface_match.Name(name, 1, state == "ACTIVE") for name, state in sorted(states.items())]
+    if states and not interface_match.select(setting, ports):
+        there = ", ".join(f"{name} {state or 'unknown'}" for name, state in sorted(states.items()))
+        yield Problem(
+            f"NCCL_IB_HCA={setting} selects no active port of {there}: NCCL would take TCP without a word",
+            "correct rdma_device in the inventory, and write whole names with = in front",
+        )
 
 
 def _own_name(host: Host) -> Iterable[Problem]:
@@ -299,6 +313,7 @@ RULES = (
         "the plan's address",
     ),
     Rule("nic.rdma_port", ERROR, ("interfaces",), lambda e: e.hardware and _has_port(e), _rdma_port, "RDMA, active"),
+    Rule("nic.hca", ERROR, ("interfaces",), lambda e: e.hardware and bool(e.hca), _hca, "NCCL finds an active port"),
     Rule("names.own", ERROR, ("own_name",), always, _own_name, "its own name resolves, to no loopback address"),
     Rule(
         "names.own_elsewhere", ERROR, ("own_name", "addresses"), always, _own_elsewhere, "and to an address of its own"

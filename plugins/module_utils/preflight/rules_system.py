@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..evidence.driver_packages import is_driver, upstream
+from .expectation import Expectation
 from .findings import ERROR, WARNING, Host, Problem, Rule, always, with_hardware
 
 # Rebuilds of RHEL, for which one set of packages serves.
@@ -19,6 +20,7 @@ _FLAVOUR = re.compile(r"-([a-z][a-z-]*?)(?:-[\d.]+k)?$")
 # Kernels that OFED's packages are not built and not tested for (its release notes name generic and the like).
 _ODD_FLAVOURS = ("azure", "azure-fde", "aws", "gcp", "gke", "oracle", "kvm", "cloud-amd64", "lowlatency", "rt-amd64")
 _LEAST_PIDS = 16384
+_LEAST_FILES = 65536
 _OLDEST_PYTHON = (3, 9)
 
 
@@ -95,20 +97,18 @@ def _modules_gone(host: Host) -> Iterable[Problem]:
 
 
 def _headers(host: Host) -> Iterable[Problem]:
-    kernels = host.seen["kernels"]
-    offer = kernels.get("offer")
+    offer = host.seen["offers"].get("kernel")
     if offer and offer["candidate"]:
-        message = f"no headers of the running kernel {kernels['running']}: drivers can't be built for it"
+        message = f"no headers of the running kernel {host.seen['kernels']['running']}: drivers can't be built for it"
         yield Problem(message, f"install {offer['package']}")
 
 
 def _headers_gone(host: Host) -> Iterable[Problem]:
-    kernels = host.seen["kernels"]
-    offer = kernels.get("offer")
+    offer = host.seen["offers"].get("kernel")
     if offer and not offer["candidate"]:
         lists = "no repository of the host has them any more" if offer["lists"] else "its package lists are empty"
         yield Problem(
-            f"no headers of the running kernel {kernels['running']}, and {lists} ({offer['package']})",
+            f"no headers of the running kernel {host.seen['kernels']['running']}, and {lists} ({offer['package']})",
             f"update the package lists; if {offer['package']} is still nowhere, boot a kernel that has headers",
         )
 
@@ -135,7 +135,7 @@ def _secure_boot(host: Host) -> Iterable[Problem]:
 
 def _python_headers(host: Host) -> Iterable[Problem]:
     python = host.seen["python"]
-    offer = python.get("offer")
+    offer = host.seen["offers"].get("python")
     if offer and offer["candidate"]:
         message = f"no headers of Python {python['version']} (Python.h), which kernels compiled at run time need"
         yield Problem(message, f"install {offer['package']}")
@@ -143,7 +143,7 @@ def _python_headers(host: Host) -> Iterable[Problem]:
 
 def _python_gone(host: Host) -> Iterable[Problem]:
     python = host.seen["python"]
-    offer = python.get("offer")
+    offer = host.seen["offers"].get("python")
     if offer and not offer["candidate"]:
         yield Problem(
             f"no headers of Python {python['version']} (Python.h), and no repository here has {offer['package']}",
@@ -209,6 +209,15 @@ def _memlock(host: Host) -> Iterable[Problem]:
         )
 
 
+def _nofile(host: Host) -> Iterable[Problem]:
+    ceiling = host.seen["limits"]["nofile"]
+    if ceiling is not None and ceiling < _LEAST_FILES:
+        yield Problem(
+            f"no process on it can have more than {ceiling} open files; every session is one, and so is every peer",
+            f"start the container or machine with nofile {_LEAST_FILES} or more",
+        )
+
+
 def _pids(host: Host) -> Iterable[Problem]:
     ceiling = host.seen["limits"]["pids"]
     if ceiling is not None and ceiling < _LEAST_PIDS:
@@ -228,6 +237,10 @@ def _remove_ipc(host: Host) -> Iterable[Problem]:
         )
 
 
+def _expects_python(expected: Expectation) -> bool:
+    return expected.hardware and bool(expected.python)
+
+
 RULES = (
     Rule("system.distribution", ERROR, ("system",), lambda e: bool(e.distribution), _distribution, "the stack's"),
     Rule(
@@ -241,8 +254,15 @@ RULES = (
     Rule("system.interpreter", ERROR, ("system",), always, _interpreter, "Ansible's Python there is the host's own"),
     Rule("kernel.release", ERROR, ("system",), with_hardware, _flavour, "the stack's, of no flavour without drivers"),
     Rule("kernel.modules_gone", ERROR, ("kernels",), with_hardware, _modules_gone, "the running kernel is installed"),
-    Rule("kernel.headers", ERROR, ("kernels",), with_hardware, _headers, "headers of the running kernel are there"),
-    Rule("kernel.headers_gone", ERROR, ("kernels",), with_hardware, _headers_gone, "they can still be had"),
+    Rule(
+        "kernel.headers",
+        ERROR,
+        ("kernels", "offers"),
+        with_hardware,
+        _headers,
+        "headers of the running kernel are there",
+    ),
+    Rule("kernel.headers_gone", ERROR, ("kernels", "offers"), with_hardware, _headers_gone, "they can still be had"),
     Rule("kernel.next_headers", ERROR, ("kernels",), with_hardware, _next_headers, "the next boot's kernel has them"),
     Rule(
         "secure_boot.on",
@@ -252,13 +272,14 @@ RULES = (
         _secure_boot,
         "a driver that isn't signed can be loaded",
     ),
-    Rule("python.headers", ERROR, ("python",), lambda e: e.hardware and bool(e.python), _python_headers, "Python.h"),
-    Rule("python.headers_gone", ERROR, ("python",), lambda e: e.hardware and bool(e.python), _python_gone, "to be had"),
+    Rule("python.headers", ERROR, ("python", "offers"), _expects_python, _python_headers, "Python.h"),
+    Rule("python.headers_gone", ERROR, ("python", "offers"), _expects_python, _python_gone, "to be had"),
     Rule("packages.broken", ERROR, ("packages",), always, _broken, "nothing is half installed"),
     Rule("packages.lock", WARNING, ("packages",), always, _lock, "the package manager is free"),
     Rule("packages.held", ERROR, ("packages",), lambda e: bool(e.driver), _held, "no hold keeps the driver out"),
     Rule("packages.pinned", ERROR, ("packages",), lambda e: bool(e.driver), _pinned, "no pin keeps it out"),
     Rule("limits.memlock", ERROR, ("limits",), with_hardware, _memlock, "memory can be locked without limit"),
+    Rule("limits.nofile", WARNING, ("limits",), with_hardware, _nofile, "files can be opened by the ten thousands"),
     Rule("limits.pids", WARNING, ("limits",), with_hardware, _pids, "the host's control group has room for threads"),
     Rule("limits.remove_ipc", ERROR, ("shared_memory",), always, _remove_ipc, "shared memory outlives an ssh session"),
 )

@@ -80,6 +80,7 @@ def test_what_is_mended_later_is_a_warning(fit: dict[str, Any], tree: Tree) -> N
         ({"ports": ["http"]}, "not a list of TCP ports"),
         ({"ports": [70000]}, "not a list of TCP ports"),
         ({"platform": "rocm"}, "platform is 'rocm', not one of cuda, cpu"),
+        ({"data_address": "node-0.example"}, "data_address is 'node-0.example', not an address"),
         ({"hosts": ["node-0"]}, "hosts is not a dictionary"),
         ({"kernels": 5}, "kernels is not a list"),
         ({"stack": "cuda12_4"}, "stack is str, not a dictionary"),

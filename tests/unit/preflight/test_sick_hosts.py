@@ -74,6 +74,7 @@ def _package(name: str, version: str, status: str = "install ok installed") -> C
 
 PIN = "Package: *\nPin: release a=jammy\nPin-Priority: 500\n\n"
 PIN += "Package: *nvidia-driver*\nPin: version 535.*\nPin-Priority: 1001\n"
+LIMITS = text("limits_init.txt").replace("8388608", "unlimited").replace("1073741816", "20000")
 MIG_ROWS = "index, mig.mode.current, mig.mode.pending\n" + "".join(f"{n}, Disabled, Disabled\n" for n in range(7))
 
 SICK: dict[str, Sick] = {
@@ -229,6 +230,15 @@ SICK: dict[str, Sick] = {
     "locked memory with a ceiling": Sick(
         _put("proc/1/status", "Name:\tsystemd\nCapEff:\t00000000fcecafff\n"), "limits.memlock", "8,388,608 bytes"
     ),
+    "few open files": Sick(
+        _all(
+            _put("proc/1/status", "CapEff:\t00000000fcecafff\n"),
+            _put("proc/1/limits", LIMITS),
+        ),
+        "limits.nofile",
+        "more than 20000 open files",
+        "warning",
+    ),
     "few processes": Sick(_put("sys/fs/cgroup/pids.max", "4096\n"), "limits.pids", "allows 4096", "warning"),
     "shared memory that goes with a session": Sick(
         _put("etc/passwd", "moefleet:x:1000:1000::/home/moefleet:/bin/bash\n"), "limits.remove_ipc", "user 1000"
@@ -273,6 +283,12 @@ SICK: dict[str, Sick] = {
     ),
     "an RDMA port that is down": Sick(
         _put("sys/class/infiniband/mlx5_0/ports/1/state", "1: DOWN\n"), "nic.rdma_port", "mlx5_0 of eth1 is DOWN"
+    ),
+    "NCCL's setting that selects nothing": Sick(
+        _nothing,
+        "nic.hca",
+        "NCCL_IB_HCA==mlx5_1:1 selects no active port of mlx5_0 ACTIVE",
+        expected={"hca": "=mlx5_1:1"},
     ),
     "its own name is loopback": Sick(
         _put("etc/hosts", "127.0.0.1 localhost\n127.0.1.1 node-1\n192.168.1.10 node-0\n"),
