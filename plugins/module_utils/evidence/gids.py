@@ -88,7 +88,7 @@ def parse(text: str, context: Context | None = None) -> Evidence:
             for gid in gids
         ],
     }
-    if not gids and not found.unknowns:
+    if not gids and not found.unknowns and not found.failures:
         return nothing(TOOL, values, lines, "GID")
     wanted = words(context, "devices")
     interface = word(context, "interface")
@@ -165,7 +165,7 @@ def _is_asked_for(gid: Gid, context: Context | None) -> bool:
 
 
 def _judge(context: Context | None, values: dict[str, Any], found: Findings) -> None:
-    if not values["index"] and not found.unknowns:
+    if not values["index"] and not found.unknowns and not found.failures:
         asked = word(context, "address") or word(context, "subnet") or word(context, "interface")
         found.failures.append(
             f"no device has a GID of RoCE v2 for {asked or 'what was asked for'}: give the interface its address"

@@ -29,7 +29,7 @@ _XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9A-Fa-f:.]+)[^)]*\): (\d+),?\s*(.*)
 _RM_INIT = re.compile(r"NVRM: GPU ([0-9A-Fa-f:.]+): RmInitAdapter failed")
 _LOST = re.compile(r"NVRM:.*(?:GPU at )?(?:PCI:)?([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}).*fallen off the bus")
 _GSP = re.compile(
-    r"NVRM:.*\b(?:GSP RPC|kgspBootGspRm|GSP-RM|waiting for RPC response from GPU|GSP init)\b", re.IGNORECASE
+    r"NVRM:.*\b(?:GSP RPC|kgspBootGspRm|GSP-RM|waiting for RPC response from GPU\d*|GSP init)\b", re.IGNORECASE
 )
 _VERSIONS = re.compile(
     r"NVRM: API mismatch: .*client (?:\([^)]*\) )?has (?:the )?version (\d[\d.]*\d)"

@@ -142,9 +142,13 @@ def _add_tlv(peer: dict[str, Any], oui: Any, subtype: Any, value: Any) -> None:
 
 def _read_json(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     neighbours: dict[str, dict[str, Any]] = {}
-    section = document["lldp"]
-    entries = section.get("interface", []) if isinstance(section, Mapping) else section
-    for entry in entries if isinstance(entries, list) else [entries]:
+    entries = [
+        entry
+        for section in _each(document["lldp"])
+        if isinstance(section, Mapping)
+        for entry in _each(section.get("interface"))
+    ]
+    for entry in entries:
         if not isinstance(entry, Mapping):
             continue
         # json: {"eth1": {…}}; json0: {"name": "eth1", …}.
