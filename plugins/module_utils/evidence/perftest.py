@@ -42,7 +42,7 @@ _FAILED = re.compile(
 )
 _MEMORY = re.compile(r"Couldn't allocate MR|[Ff]ailed to create (?:mr|MR)|cuMemAlloc|register memory", re.IGNORECASE)
 _CUDA = re.compile(r"CUDA|cuMem|GPU buffer")
-_PAIR = re.compile(r'"?(\w[\w% .-]*?)"?\s*:\s*"?([^",{}\n]+?)"?\s*(?:,|$)')
+_PAIR = re.compile(r'"?(\w[\w% .-]*?)"?\s*:\s*"?([^",{}\n]+?)"?[ \t]*(?:,|$|(?=\}))', re.MULTILINE)
 
 
 def parse_bandwidth(text: str, context: Context | None = None) -> Evidence:
