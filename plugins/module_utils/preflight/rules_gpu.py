@@ -12,6 +12,7 @@ from .expectation import Expectation
 from .findings import ERROR, UNKNOWN, WARNING, Host, Problem, Rule, with_hardware
 from .pci_ids import GPUS, gpu_name
 
+_NAMES = {board.name for board in GPUS.values()}
 _SWITCHED_GPUS = 8
 # Xid errors (NVIDIA's catalogue) after which a GPU can't be trusted: double bit error, NVLink, fallen off the bus,
 # uncontained memory error, no answer from or error of its system processor.
@@ -50,10 +51,10 @@ def _model(host: Host) -> Iterable[Problem]:
         if board is None or board.name != wanted:
             others.setdefault(gpu["device"] or 0, []).append(gpu["address"])
     for device, addresses in sorted(others.items()):
-        known = device in GPUS
+        known = device in GPUS and wanted in _NAMES
         yield Problem(
             f"has {len(addresses)} x {gpu_name(device)} ({addresses[0]}), and the plan is for {wanted}"
-            + ("" if known else "; this identifier is not in the table of models"),
+            + ("" if known else "; the table of models doesn't have them both"),
             "plan with plan_gpu as it is there" if known else "look at `lspci -nn`; if it is right, skip gpu.model",
             None if known else UNKNOWN,
         )

@@ -92,6 +92,9 @@ SICK: dict[str, Sick] = {
     "a model nobody knows": Sick(
         lambda tree: tree.write(tree.device(GPU, "device"), "0x2fff\n"), "gpu.model", "1 x 10de:2fff", "unknown"
     ),
+    "a planned model that nobody knows": Sick(
+        _nothing, "gpu.model", "has 8 x H20-96G", "unknown", expected={"gpu_model": "custom"}
+    ),
     "an NVSwitch that is gone": Sick(
         lambda tree: tree.remove("sys/bus/pci/devices/0000:07:00.0"), "gpu.nvswitch", "has 3 NVSwitches"
     ),
