@@ -33,7 +33,7 @@ def toolkit(release: str, update: str, nvcc: str, depends: str = "", says: str =
     ]
 
 
-PACKAGES = [
+NVIDIA = [
     *toolkit("12.4", "12.4.1", "12.4.131"),
     *toolkit("12.8", "12.8.1", "12.8.93"),
     # Of no real release: a compiler that is another's, and one that pulls in a driver.
@@ -46,3 +46,5 @@ PACKAGES = [
     StandIn("nvidia-driver-550", "550.144.03-0ubuntu1", "libnvidia-compute-550"),
     StandIn("libnvidia-compute-550", "550.144.03-0ubuntu1"),
 ]
+
+REPOSITORIES = {"nvidia": ("NVIDIA", NVIDIA)}

@@ -52,7 +52,7 @@ def test_builds_get_their_environment_and_nobody_else_does(host: Host) -> None:
 
 
 def test_the_source_is_trusted_by_its_own_key(host: Host) -> None:
-    assert host.file(SOURCE).content_string == f"deb [signed-by={KEY}] file:/scratch/cuda_toolkit /\n"
+    assert host.file(SOURCE).content_string == f"deb [signed-by={KEY}] file:/scratch/cuda_toolkit/nvidia /\n"
     assert host.check_output("find /etc/apt/trusted.gpg.d -newer /etc/hostname -name '*cuda*'") == ""
 
 

@@ -86,9 +86,10 @@ def test_rhels_own_rdma_core_does_not_win() -> None:
 def test_docas_own_dkms_does_not_win() -> None:
     files = {entry["path"]: entry["content"] for entry in doca()["_ofed_source_files"]}
     assert files["/etc/apt/sources.list.d/60-moefleet-ofed.list"].startswith("deb [signed-by=/etc/apt/keyrings/")
-    assert files["/etc/apt/preferences.d/60-moefleet-doca-dkms"] == (
-        "Package: dkms\nPin: release l=DOCA-HOST*\nPin-Priority: -1\n"
-    )
+    ours, dkms = files["/etc/apt/preferences.d/60-moefleet-doca"].split("\n\n")
+    assert dkms == "Package: dkms\nPin: release l=DOCA-HOST*\nPin-Priority: -1\n"
+    assert {"mlnx-*", "rdma-core*", "libibverbs*"} <= set(ours.splitlines()[0].split())
+    assert ours.splitlines()[1:] == ["Pin: release l=DOCA-HOST*", "Pin-Priority: 1001"]
 
 
 @pytest.mark.parametrize(
