@@ -27,6 +27,8 @@ TROUBLE = (
 _PAUSE_LINE = re.compile(r"^(Autonegotiate|RX|TX|RX negotiated|TX negotiated):\s*(on|off)\s*$", re.IGNORECASE)
 _PAUSE_HEAD = re.compile(r"^Pause parameters for (\S+):\s*$")
 _COUNTER = re.compile(r"^\s*([A-Za-z0-9_.\[\]-]+(?: [A-Za-z0-9_.\[\]-]+)*):\s*(\S*)\s*$")
+# Counters that are known without the header, as where somebody filtered the output.
+_TRAFFIC = re.compile(r"^[rt]x\d*_")
 _HEAD = re.compile(r"^NIC statistics:\s*$")
 _FAILED = re.compile(
     r"^(?:Cannot get|no stats available|netlink error|Operation not supported).*"
@@ -122,12 +124,13 @@ def read_counters(lines: Sequence[str], found: Findings) -> dict[str, int]:
             found.failures.append(f"ethtool failed: {line.strip()[:160]}")
         match = _COUNTER.match(line)
         value = count(match.group(2)) if match is not None else None
-        if match is not None and value is not None and (begun or line[:1].isspace()):
+        if match is not None and value is not None and (begun or _TRAFFIC.match(match.group(1))):
             counters[match.group(1)] = counters.get(match.group(1), 0) + value
         elif begun and line[:1].isspace() and line.strip():
             found.unknowns.append(f"the counter {line.strip()[:60]!r} can't be read: cut off")
     for entry in _json_entries(lines):
-        _flatten(entry, counters)
+        if "ifname" in entry:
+            _flatten(entry, counters)
     return counters
 
 

@@ -204,4 +204,4 @@ def _read_names(lines: Sequence[str], kind: str) -> list[Name]:
 
 
 def _bare(lines: Sequence[str]) -> list[str]:
-    return [word for line in lines for word in [line.strip()] if _NAME.match(word) and word not in _NO_NAMES]
+    return [word for line in lines for word in [line.rstrip()] if _NAME.match(word) and word not in _NO_NAMES]

@@ -114,7 +114,7 @@ def _command_line(lines: Sequence[str]) -> str | None:
     candidates = [line.strip() for line in lines if line.strip()]
     marked = [line for line in candidates if re.search(r"BOOT_IMAGE=|(?:^|\s)root=", line)]
     typical = [line for line in candidates if _TYPICAL.search(line) or "iommu" in line]
-    for group in (marked, typical, candidates if len(candidates) == 1 else []):
+    for group in (marked, typical):
         if group:
             return group[0] if any(_WORD.match(token) and "=" in token for token in _split(group[0])) else None
     return None

@@ -19,7 +19,7 @@ from .traffic_class import read_number
 
 TOOL = "environment_file"
 
-_LINE = re.compile(r"^\s*(export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$")
+_LINE = re.compile(r"^\s*(export\s+)?([A-Z_][A-Z0-9_]*)(\s*)=(.*)$")
 _JUDGED = re.compile(r"^(?:NCCL|GLOO|NVSHMEM|UCX|TP|VLLM)_")
 _NUMBERS: dict[str, tuple[int, int]] = {
     "NCCL_IB_GID_INDEX": (-1, 255),
@@ -76,10 +76,14 @@ def read(lines: Sequence[str]) -> tuple[dict[str, str], Findings]:
         match = _LINE.match(line)
         if match is None or line.lstrip().startswith(("#", ";")):
             continue
-        export, name, raw = match.groups()
+        export, name, space, raw = match.groups()
+        if space and not _JUDGED.match(name):
+            continue
         value = raw.strip()
         if export and _JUDGED.match(name):
             found.failures.append(f"{name}: `export` is shell, systemd and nccl.conf do not know it: remove it")
+        if space:
+            found.failures.append(f"{name}: no space may stand before the =")
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
         if variables.get(name, value) != value:

@@ -529,3 +529,25 @@ def test_an_unusable_context_is_unknown_and_says_so() -> None:
 def test_there_is_no_such_tool() -> None:
     with pytest.raises(KeyError):
         registry.parse("nvidia-smi", "")
+
+
+# What two tools may both read.
+SHARED = {
+    ("driver_packages", "D01_fm_journal.txt"),
+    ("nvidia_mig", "D02_smi_q_fabric_in_progress.txt"),
+    ("nvidia_mig", "D02_smi_q_fabric_ok.txt"),
+    ("nvidia_mig", "D02_smi_q_seven_gpus.txt"),
+    ("nvidia_mig", "D23_smi_power_535plus.xml"),
+    ("hca_match", "O12_ibdev2netdev.txt"),
+    ("hca_match", "R17_ibv_devinfo_node1.txt"),
+    ("hca_match", "R17_ibv_devinfo_node2.txt"),
+    *((captured.tool, captured.file) for captured in CAPTURED),
+}
+
+
+@pytest.mark.parametrize("tool", registry.TOOLS)
+def test_another_tools_output_never_passes(tool: str) -> None:
+    for file in sorted({captured.file for captured in CAPTURED}):
+        if (tool, file) not in SHARED:
+            text = (DATA / file).read_text(encoding="utf-8")
+            assert registry.parse(tool, text).verdict not in (PASS, WARN), file

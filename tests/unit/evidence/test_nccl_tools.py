@@ -261,6 +261,7 @@ def test_service_limits(text: str, context: dict[str, Any], verdict: str) -> Non
         ("NCCL_IB_TC=256\nNCCL_IB_GID_INDEX=three\nNCCL_IB_GID_INDEX=three\n", {}, 2),
         ("NCCL_IB_GID_INDEX=-1\n", {}, 0),
         ("export NCCL_DEBUG=INFO\n", {}, 1),
+        ("NCCL_DEBUG = INFO\nOTHER = 1\n", {}, 1),
         ("NCCL_DEBUG='WARN'\nNCCL_DEBUG=INFO\n", {}, 1),
         ("NCCL_IB_DISABLE=1\nNCCL_P2P_DISABLE=1\n", {}, 2),
         ("NCCL_IB_DISABLE=0\n", {}, 0),
