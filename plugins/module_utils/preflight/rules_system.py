@@ -153,7 +153,8 @@ def _python_gone(host: Host) -> Iterable[Problem]:
 
 def _broken(host: Host) -> Iterable[Problem]:
     packages = host.seen["packages"]
-    if packages["broken"] or packages["interrupted"]:
+    # While the package manager works, what it has half done is no more than that.
+    if not packages["locks"] and (packages["broken"] or packages["interrupted"]):
         what = ", ".join(packages["broken"][:8]) or "a run of dpkg was interrupted"
         yield Problem(f"packages are half installed: {what}", "dpkg --configure -a && apt-get -f install")
 

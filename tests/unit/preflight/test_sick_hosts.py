@@ -153,7 +153,8 @@ SICK: dict[str, Sick] = {
         _package("linux-modules-nvidia-550", "1", "install ok half-configured"), "packages.broken", "half-configured"
     ),
     "an interrupted dpkg": Sick(_put("var/lib/dpkg/updates/0001", ""), "packages.broken", "interrupted"),
-    "apt at work": Sick(_locked, "packages.lock", "unattended-upgr (process 901)", "warning"),
+    "apt at work": Sick(
+        _all(_locked, _put("var/lib/dpkg/updates/0001", "")), "packages.lock", "unattended-upgr (process 901)", "warning"),
     "Secure Boot": Sick(_put(SECURE_BOOT, b"\x06\0\0\0\x01"), "secure_boot.on", "Secure Boot is on"),
     "Secure Boot, by mokutil": Sick(
         _all(
