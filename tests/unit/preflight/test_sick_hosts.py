@@ -154,7 +154,11 @@ SICK: dict[str, Sick] = {
     ),
     "an interrupted dpkg": Sick(_put("var/lib/dpkg/updates/0001", ""), "packages.broken", "interrupted"),
     "apt at work": Sick(
-        _all(_locked, _put("var/lib/dpkg/updates/0001", "")), "packages.lock", "unattended-upgr (process 901)", "warning"),
+        _all(_locked, _put("var/lib/dpkg/updates/0001", "")),
+        "packages.lock",
+        "unattended-upgr (process 901)",
+        "warning",
+    ),
     "Secure Boot": Sick(_put(SECURE_BOOT, b"\x06\0\0\0\x01"), "secure_boot.on", "Secure Boot is on"),
     "Secure Boot, by mokutil": Sick(
         _all(
@@ -261,9 +265,7 @@ SICK: dict[str, Sick] = {
         "eth1 has no link",
     ),
     "a slow link": Sick(_put("sys/class/net/eth1/speed", "10000\n"), "nic.rate", "10 Gbit/s, and the plan is for 25"),
-    "a rate that is not told": Sick(
-        _put("sys/class/net/eth1/speed", "-1\n"), "nic.rate", "can't be read", "unknown"
-    ),
+    "a rate that is not told": Sick(_put("sys/class/net/eth1/speed", "-1\n"), "nic.rate", "can't be read", "unknown"),
     "an MTU of 1500, exactly 4200 wanted": Sick(
         _put("sys/class/net/eth1/mtu", "1500\n"),
         "nic.mtu",
@@ -276,9 +278,7 @@ SICK: dict[str, Sick] = {
         "is a ConnectX-4 Lx",
         expected={"nic_models": ["ConnectX-6*", "ConnectX-7"]},
     ),
-    "old firmware": Sick(
-        _nothing, "nic.firmware", "has firmware 26.33.1048", expected={"nic_firmware": "26.40.1000"}
-    ),
+    "old firmware": Sick(_nothing, "nic.firmware", "has firmware 26.33.1048", expected={"nic_firmware": "26.40.1000"}),
     "an address that is not there": Sick(
         lambda tree: tree.addresses(eth0="10.0.1.11", eth2="192.168.1.11"), "nic.address", "eth1 has no address"
     ),
@@ -327,10 +327,12 @@ SICK: dict[str, Sick] = {
         _put("sys/fs/cgroup/memory.max", "1000000000\n"), "room.memory", "has 1.0 GB", expected={"memory_bytes": 10**12}
     ),
     "an expectation that is misspelt": Sick(
-        _nothing, "expect.invalid", "there is no gpu_per_host; is gpus_per_host meant?",
+        _nothing,
+        "expect.invalid",
+        "there is no gpu_per_host; is gpus_per_host meant?",
         expected={"gpu_per_host": 8},
     ),
-}  # fmt: skip
+}
 
 
 def test_fit_hosts_have_no_finding(fit: dict[str, Any], tree: Tree) -> None:
