@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ansible_collections.moefleet.serving.tests.testinfra import hosts
 PATH = "/opt/moefleet/small"
 FILES = Path(__file__).resolve().parents[1] / "files"
 WHEELS = hosts.LAB_DIRECTORY / "scratch" / "wheels"
+METADATA = "Metadata-Version: 2.1\nName: kernels\nVersion: 1.0\n"
+WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 FIRST, SECOND = "packaging-24.2-py3-none-any.whl", "packaging-25.0-py3-none-any.whl"
 
 
@@ -142,6 +145,29 @@ def test_a_wheel_from_elsewhere_is_installed_by_its_digest_only(converge: Path, 
     hosts.played(converge, "--limit=mol-0", variables={**asked, "vllm_env_wheels": built})
     assert version(host, "packaging", asked["vllm_env_path"]) == "25.0"
     host.check_output("rm -r /opt/moefleet/built /opt/moefleet/built.src")
+
+
+def test_two_copies_of_nvshmem_are_refused(converge: Path, machines: dict[str, Host], tmp_path: Path) -> None:
+    """A wheel that brings one of its own beside the lock's: host and device library would not match."""
+    wheel = tmp_path / "kernels-1.0-py3-none-any.whl"
+    copies = [f"{place}/libnvshmem_host.so.3" for place in ("kernels", "nvidia/nvshmem/lib")]
+    files = {
+        **dict.fromkeys(copies, ""),
+        "kernels-1.0.dist-info/METADATA": METADATA,
+        "kernels-1.0.dist-info/WHEEL": WHEEL,
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, content in {
+            **files,
+            "kernels-1.0.dist-info/RECORD": "".join(f"{name},,\n" for name in files),
+        }.items():
+            archive.writestr(name, content)
+    built = [{"path": str(wheel), "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()}]
+    asked = {"vllm_env_path": "/opt/moefleet/kernels", "vllm_env_wheels": built}
+    words = hosts.refused(converge, "--limit=mol-0", variables=asked)
+    assert "/opt/moefleet/kernels has several copies of NVSHMEM" in words
+    assert not finished(machines["mol-0"], "/opt/moefleet/kernels")
+    machines["mol-0"].check_output("rm -r /opt/moefleet/kernels /opt/moefleet/kernels.src")
 
 
 def test_placeholders_of_the_index_are_refused_before_anything_is_touched(
