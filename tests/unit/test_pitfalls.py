@@ -25,7 +25,7 @@ def test_every_pitfall_is_on_the_page_once() -> None:
 def test_it_has_a_test_or_a_reason(pitfall: str) -> None:
     _wrong, done, reference = ROWS[pitfall]
     if not reference:
-        assert done.startswith("– "), f"{pitfall} has neither a test nor a reason that begins with a dash"
+        assert done.startswith("- "), f"{pitfall} has neither a test nor a reason that begins with a dash"
         return
     found = REFERENCE.match(reference)
     assert found, f"{pitfall}: {reference} is no test"
