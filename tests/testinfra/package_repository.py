@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import shutil
+import struct
 import subprocess
 import tarfile
 import tempfile
@@ -34,7 +35,7 @@ class StandIn:
     breaks: str = ""
     replaces: str = ""
     provides: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
     conffiles: tuple[str, ...] = ()
     postinst: str = ""
     prerm: str = ""
@@ -69,7 +70,7 @@ def _stanza(fields: Mapping[str, str]) -> str:
     return "".join(f"{title}: {text}\n" for title, text in fields.items())
 
 
-def _tar(files: Mapping[str, tuple[str, int]]) -> bytes:
+def _tar(files: Mapping[str, tuple[str | bytes, int]]) -> bytes:
     """An archive of files by path relative to the root, with the directories above them."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
@@ -79,7 +80,7 @@ def _tar(files: Mapping[str, tuple[str, int]]) -> bytes:
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(entry)
         for name, (content, mode) in files.items():
-            data = content.encode()
+            data = content if isinstance(content, bytes) else content.encode()
             entry = tarfile.TarInfo(f"./{name}")
             entry.size, entry.mode = len(data), mode
             archive.addfile(entry, io.BytesIO(data))
@@ -98,12 +99,12 @@ def _ar(members: Mapping[str, bytes]) -> bytes:
 def deb(package: StandIn) -> bytes:
     """The package's archive."""
     scripts = {name: getattr(package, name) for name in ("postinst", "prerm", "postrm")}
-    control = {"control": (_stanza(package.control()), 0o644)}
+    control: dict[str, tuple[str | bytes, int]] = {"control": (_stanza(package.control()), 0o644)}
     control.update({name: (text, 0o755) for name, text in scripts.items() if text})
     if package.conffiles:
         control["conffiles"] = ("".join(f"{path}\n" for path in package.conffiles), 0o644)
     data = {
-        path.lstrip("/"): (content, 0o755 if content.startswith("#!") else 0o644)
+        path.lstrip("/"): (content, 0o755 if content[:2] in ("#!", b"#!") else 0o644)
         for path, content in package.files.items()
     }
     members = {"debian-binary": b"2.0\n", "control.tar": _tar(control), "data.tar": _tar(data)}
@@ -135,16 +136,20 @@ def build(directory: Path, packages: Iterable[StandIn], origin: str = "moefleet-
     (directory / "Release").write_text(f"{_stanza(release)}SHA256:\n{sums}", encoding="utf-8")
 
 
-def sign(directory: Path) -> Path:
-    """Sign the repository with a key made for it; returns the public key's file, for ``signed-by``."""
+def sign(directory: Path, keyring: Path | None = None) -> Path:
+    """Sign the repository; returns the public key's file, for ``signed-by``.
+
+    The key is made for it, and kept in `keyring` if there is to be a second time.
+    """
     key = directory / KEY_NAME
     with tempfile.TemporaryDirectory(prefix="moefleet-gpg-") as home:
-        Path(home).chmod(0o700)
-        environment = {**os.environ, "GNUPGHOME": home}
+        environment = {**os.environ, "GNUPGHOME": home if keyring is None else str(keyring)}
+        Path(environment["GNUPGHOME"]).mkdir(mode=0o700, exist_ok=True)
+        there = any(Path(environment["GNUPGHOME"]).glob("private-keys-v1.d/*.key"))
         base = ["gpg", "--batch", "--quiet", "--yes", "--pinentry-mode=loopback", "--passphrase="]
         try:
             for arguments in (
-                ["--quick-generate-key", MAINTAINER, "ed25519", "sign", "never"],
+                *([] if there else [["--quick-generate-key", MAINTAINER, "ed25519", "sign", "never"]]),
                 ["--armor", f"--output={key}", "--export"],
                 ["--clearsign", f"--output={directory / 'InRelease'}", str(directory / "Release")],
             ):
@@ -152,6 +157,24 @@ def sign(directory: Path) -> Path:
         finally:
             subprocess.run(["gpgconf", "--kill", "all"], env=environment, check=False, capture_output=True, timeout=60)
     return key
+
+
+def kernel_module(name: str, version: str, kernel: str, licence: str = "Dual MIT/GPL") -> bytes:
+    """A file that modinfo reads as a kernel module: an ELF object with nothing in it but the section ``.modinfo``."""
+    fields = {"license": licence, "version": version, "name": name, "vermagic": f"{kernel} SMP mod_unload "}
+    information = b"".join(f"{key}={value}".encode() + b"\0" for key, value in fields.items())
+    names = b"\0.modinfo\0.shstrtab\0"
+    header_bytes, section_bytes = 64, 64
+    at_names = header_bytes + len(information)
+    at_sections = -(-(at_names + len(names)) // 8) * 8
+    # e_ident, then ET_REL, EM_X86_64, EV_CURRENT, no entry, no segments, where the sections are, sizes and counts.
+    header = b"\x7fELF\x02\x01\x01" + b"\0" * 9
+    header += struct.pack("<HHIQQQIHHHHHH", 1, 62, 1, 0, 0, at_sections, 0, header_bytes, 0, 0, section_bytes, 3, 2)
+    sections = [(0,) * 10]
+    sections.append((1, 1, 2, 0, header_bytes, len(information), 0, 0, 1, 0))
+    sections.append((10, 3, 0, 0, at_names, len(names), 0, 0, 1, 0))
+    table = b"".join(struct.pack("<IIQQQQIIQQ", *section) for section in sections)
+    return (header + information + names).ljust(at_sections, b"\0") + table
 
 
 def source_line(directory: str | Path, signed_by: str | Path | None = None) -> str:

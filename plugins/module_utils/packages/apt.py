@@ -119,9 +119,11 @@ class Apt:
         """The set's file of preferences."""
         return files.see(str(self._pins)).content
 
-    def pins_text(self, pins: Sequence[Pin]) -> str:
+    def pins_text(self, pins: Sequence[Pin]) -> str | None:
         """The file of preferences: full versions for packages, any revision of the version for globs."""
         stanzas = []
+        if not pins:
+            return None
         for pin in pins:
             pattern = rf"/^([0-9]+:)?{re.escape(pin.version)}(-.*)?$/"
             version = pin.version if pin.exact else pattern

@@ -13,6 +13,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.packages.apt impo
 from ansible_collections.moefleet.serving.tests.testinfra import package_repository
 from ansible_collections.moefleet.serving.tests.testinfra.package_repository import StandIn
 
+_RUN = model.run  # tests of modules put a root in its place
 DIRECTORIES = (
     "etc/apt/preferences.d",
     "etc/apt/sources.list.d",
@@ -48,7 +49,7 @@ class Root:
         }
         apt = [f"--option={name}={value}" for name, value in options.items()]
         after = {"apt-get": apt, "apt-cache": apt, "apt-mark": apt, "dpkg": [dpkg], "dpkg-query": [dpkg]}[argv[0]]
-        return model.run([argv[0], *after, *argv[1:]], timeout_s)
+        return _RUN([argv[0], *after, *argv[1:]], timeout_s)
 
     def offer(self, packages: Iterable[StandIn]) -> None:
         """Make the repository anew and let apt read it."""

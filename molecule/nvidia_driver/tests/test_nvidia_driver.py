@@ -1,0 +1,209 @@
+"""Driver and fabric manager of one version: they come whole, stay, move whole, and are refused where they can't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from ansible_collections.moefleet.serving.molecule.nvidia_driver import stand_ins
+from ansible_collections.moefleet.serving.tests.testinfra import hosts
+
+OLD, NEW, NEXT = "550.127.05", "550.144.03", "580.126.20"
+FIRST = "mol-0"
+DIRECTORY = hosts.LAB_DIRECTORY / "scratch" / "nvidia-driver"
+KERNEL = stand_ins.KERNEL
+LIBRARIES = {
+    "firmware-nvidia-gsp",
+    "libcuda1",
+    "libnvidia-ml1",
+    "libnvidia-ptxjitcompiler1",
+    "nvidia-kernel-open-dkms",
+    "nvidia-kernel-support",
+    "nvidia-persistenced",
+    "nvidia-smi",
+}
+OF_550 = LIBRARIES | {"nvidia-fabricmanager-550", "libnvidia-nscq-550"}
+OF_580 = LIBRARIES | {"nvidia-driver-cuda", "nvidia-fabricmanager", "libnvidia-nscq"}
+
+
+def driver(host: Host) -> dict[str, str]:
+    """Status and version of every package of the driver."""
+    command = "dpkg-query --show --showformat='${Package} ${db:Status-Abbrev} ${Version}\\n' '*nvidia*' libcuda1"
+    rows = [line.split() for line in host.run(command).stdout.splitlines()]
+    return {row[0]: " ".join(row[1:]) for row in rows if len(row) == 3 and row[1][1] == "i"}
+
+
+def whole(names: set[str], version: str) -> dict[str, str]:
+    """What `driver` finds where all of it is there in one version, and held."""
+    return dict.fromkeys(names, f"hi {version}-1")
+
+
+def transactions(host: Host) -> int:
+    """How many calls of apt have changed something."""
+    return int(host.check_output("grep -c ^Commandline /var/log/apt/history.log"))
+
+
+@pytest.fixture
+def first(machines: dict[str, Host]) -> Host:
+    """The host that the tests change."""
+    return machines[FIRST]
+
+
+@pytest.fixture
+def service(first: Host) -> Iterator[None]:
+    """The service runs."""
+    first.check_output("systemd-run --quiet --unit=moefleet-vllm sleep 600")
+    yield
+    first.check_output("systemctl stop moefleet-vllm")
+
+
+def test_driver_and_fabric_manager_are_of_one_version_and_held(host: Host) -> None:
+    assert driver(host) == whole(OF_550, OLD)
+    assert f"Driver Version                            : {OLD}" in host.check_output("nvidia-smi -q")
+    assert host.check_output("modinfo --field version nvidia") == OLD
+
+
+def test_units_run_and_come_back_at_boot(host: Host) -> None:
+    for unit in ("nvidia-fabricmanager", "nvidia-persistenced"):
+        assert host.check_output("systemctl is-active %s", unit) == "active"
+        assert host.check_output("systemctl is-enabled %s", unit) == "enabled"
+
+
+def test_the_blacklist_is_in_the_image_that_was_made_once(host: Host) -> None:
+    """Two runs of the play have gone over this host."""
+    assert "blacklist nouveau" in host.check_output("cat /boot/initrd.img-%s", KERNEL)
+    assert host.check_output("cat /srv/hardware/initramfs.log") == f"-u -k {KERNEL}"
+
+
+def test_what_an_unattended_upgrade_moves_is_foretold_and_taken_back(converge: Path, machines: dict[str, Host]) -> None:
+    first, second = hosts.NAMES
+    machines[first].check_output(f"apt-mark unhold {' '.join(OF_550)}")
+    machines[first].check_output("rm /etc/apt/preferences.d/60-moefleet-nvidia-driver")
+    machines[first].check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq upgrade >&2")
+    moved = driver(machines[first])
+    assert moved["nvidia-smi"] == f"ii {NEXT}-1"
+    assert moved["nvidia-fabricmanager-550"] == f"ii {NEW}-1"
+
+    back = {"nvidia_driver_allow_downgrade": True}
+    foretold = hosts.played(converge, "--check", "--diff", variables=back)
+    assert foretold.changed(second) == 0
+    assert f"-nvidia-smi {NEXT}-1\n" in foretold.output
+    assert f"+nvidia-smi {OLD}-1 held\n" in foretold.output
+    assert driver(machines[first]) == moved
+
+    mended = hosts.played(converge, variables=back)
+    assert (mended.changed(first), mended.changed(second)) == (foretold.changed(first), 0)
+    assert driver(machines[first]) == whole(OF_550, OLD)
+
+
+def test_a_version_that_vanished_is_refused_by_name(converge: Path, first: Host) -> None:
+    stand_ins.build(DIRECTORY, without=("nvidia-fabricmanager-550", NEW))
+    try:
+        first.check_output("apt-get -qq update >&2")
+        words = hosts.refused(converge, f"--limit=localhost,{FIRST}", variables={"nvidia_driver_version": NEW})
+    finally:
+        stand_ins.build(DIRECTORY)
+    assert f"no source has nvidia-fabricmanager-550 {NEW}; there is {OLD}-1" in words
+    assert f"have is {OLD}" in words
+    assert driver(first) == whole(OF_550, OLD)
+
+
+@pytest.mark.usefixtures("service")
+def test_nothing_moves_under_a_running_service(converge: Path, first: Host) -> None:
+    asked = {"nvidia_driver_version": NEW}
+    words = hosts.refused(converge, f"--limit=localhost,{FIRST}", "--check", variables=asked)
+    assert "moefleet-vllm.service is active, and these packages would change under it" in words
+    assert "systemctl stop moefleet-vllm.service" in words
+    assert driver(first) == whole(OF_550, OLD)
+
+
+def test_packages_of_the_other_route_are_refused_by_name(converge: Path, first: Host) -> None:
+    first.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq install nvidia-open-kernel-dkms >&2")
+    try:
+        words = hosts.refused(converge, f"--limit=localhost,{FIRST}")
+    finally:
+        first.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq purge nvidia-open-kernel-dkms >&2")
+    assert "packages of the other route are installed: nvidia-open-kernel-dkms" in words
+
+
+def test_every_shut_gate_is_named_at_once(converge: Path, first: Host) -> None:
+    """A fabric manager of another release, a GPU that isn't in the fabric, one with MIG pending, a kernel to come."""
+    install = "DEBIAN_FRONTEND=noninteractive apt-get -qq install --allow-change-held-packages %s >&2"
+    first.check_output(install, f"nvidia-fabricmanager-550={NEW}-1")
+    first.check_output("touch /boot/vmlinuz-99.1.0-test")
+    first.check_output("cp /srv/hardware/smi.txt /srv/hardware/good.txt")
+    edits = "/18:00/,/2A:00/s/Pending .*/Pending : Enabled/; /AB:00/,/BA:00/s/Completed/In Progress/"
+    first.check_output("sed -i %s /srv/hardware/smi.txt", edits)
+    try:
+        words = hosts.refused(converge.parent / "gates.yml", f"--limit={FIRST}")
+    finally:
+        first.check_output("rm /boot/vmlinuz-99.1.0-test; mv /srv/hardware/good.txt /srv/hardware/smi.txt")
+    assert f"fabric manager {NEW} does not go with driver {OLD}" in words
+    assert "00000000:AB:00.0: fabric state In Progress" in words
+    assert "GPU 00000000:18:00.0: MIG is Disabled now and Enabled after a reset" in words
+    assert "there is no nvidia module for kernel 99.1.0-test, which boots next" in words
+    assert "00000000:2A:00.0: fabric" not in words
+
+
+def test_another_branch_comes_in_one_transaction(converge: Path, first: Host) -> None:
+    """From a fabric manager that doesn't go with its driver. The old driver runs until the host is rebooted."""
+    before, asked = transactions(first), {"nvidia_driver_version": NEXT}
+    upgraded = hosts.played(converge, f"--limit=localhost,{FIRST}", variables=asked)
+    assert driver(first) == whole(OF_580, NEXT)
+    assert transactions(first) == before + 1
+    assert f"{FIRST} needs a reboot: driver {OLD} is loaded, {NEXT} is installed" in " ".join(upgraded.output.split())
+    assert first.check_output("cat /var/lib/moefleet/nvidia-driver.previous") == OLD
+
+    first.check_output("stand-in-boot")
+    again = hosts.played(converge, f"--limit=localhost,{FIRST}", variables=asked)
+    assert "needs a reboot" not in again.output
+    assert first.check_output("systemctl is-active nvidia-fabricmanager") == "active"
+    assert hosts.played(converge, f"--limit=localhost,{FIRST}", "--check", variables=asked).changed(FIRST) == 0
+
+
+def test_the_way_back_is_as_short(converge: Path, first: Host) -> None:
+    before, asked = transactions(first), {"nvidia_driver_allow_downgrade": True}
+    hosts.played(converge, f"--limit=localhost,{FIRST}", variables=asked)
+    assert driver(first) == whole(OF_550, OLD)
+    assert transactions(first) == before + 1
+    assert first.check_output("cat /var/lib/moefleet/nvidia-driver.previous") == NEXT
+    first.check_output("stand-in-boot")
+    hosts.played(converge.parent / "gates.yml", f"--limit={FIRST}")
+
+
+def test_options_for_ibgda_are_in_the_image_and_need_a_reboot(converge: Path, first: Host) -> None:
+    asked = {"nvidia_driver_ibgda": True}
+    words = hosts.played(converge, f"--limit=localhost,{FIRST}", variables=asked).output
+    assert "the loaded driver runs without the options for IBGDA" in " ".join(words.split())
+    image = first.check_output("cat /boot/initrd.img-%s", KERNEL)
+    assert 'options nvidia NVreg_EnableStreamMemOPs=1 NVreg_RegistryDwords="PeerMappingOverride=1;"' in image
+    first.check_output("stand-in-boot")
+    assert "needs a reboot" not in hosts.played(converge, f"--limit=localhost,{FIRST}", variables=asked).output
+
+
+def test_removal_leaves_nothing_and_a_bare_host_is_told_what_cant_be_known(
+    converge: Path, machines: dict[str, Host]
+) -> None:
+    """The hosts are then as the scenario found them."""
+    hosts.played(converge, variables={"nvidia_driver_state": "absent"})
+    for host in machines.values():
+        assert driver(host) == {}
+        assert host.check_output("apt-mark showhold") == ""
+        assert host.file("/etc/apt/preferences.d").listdir() == []
+        assert "nouveau" not in host.check_output("cat /boot/initrd.img-%s; ls /etc/modprobe.d", KERNEL)
+        host.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq purge dkms 'linux-headers-*' >&2")
+        host.check_output("rm /etc/apt/sources.list.d/60-moefleet-cuda.list /etc/apt/keyrings/moefleet-cuda.asc")
+        host.check_output("apt-get -qq update >&2")
+        host.check_output("rm -rf /srv/hardware/sys/module/nvidia && : > /srv/hardware/proc/modules")
+    bare = hosts.played(converge, "--check")
+    words = " ".join(bare.output.split())
+    assert f"no source has a package nvidia-kernel-open-dkms (wanted {OLD})" in words
+    for name, host in machines.items():
+        assert bare.changed(name) > 0
+        assert driver(host) == {}
+        host.check_output("cd /usr/local/sbin && rm modprobe stand-in-boot update-initramfs")
+        host.check_output(f"rm -rf /srv/hardware /boot/initrd.img-{KERNEL} /var/lib/dkms /lib/modules/{KERNEL}")
+        host.check_output("systemctl daemon-reload; systemctl reset-failed")
