@@ -156,6 +156,7 @@ def test_a_change_that_cuts_the_controller_off_takes_itself_back(converge: Path,
         assert (addresses(host, "eth0"), mtu(host, "eth0")) == ({f"10.0.3.{LAST[name]}/24"}, 1500)
         assert not host.run("ls /etc/systemd/network/*eth0* /etc/network/interfaces.d/*eth0*").stdout
         assert holds(host, LAST[name])
+        assert not host.run("ls /etc/systemd/system/moefleet-network-boot.service").stdout
         assert host.check_output("systemctl list-timers --all --no-legend 'moefleet-network*'") == ""
 
 

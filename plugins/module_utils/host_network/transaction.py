@@ -4,7 +4,8 @@
 
 The new files lie ready, a timer that puts the old ones back is armed, and only then a second timer brings the new ones
 into effect: by then the connection that asked for it has ended in order. Who asked comes back by a new connection and
-confirms, which disarms the first timer. If nobody comes back, the host is as before.
+confirms, which disarms the first timer. If nobody comes back, the host is as before; and if it is switched off and on
+in between, a unit puts the old files back before the network comes up.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from .programs import Runner, text, under
 DIRECTORY = "/var/lib/moefleet/host_network"
 APPLY, ROLLBACK = "moefleet-network-apply", "moefleet-network-rollback"
 APPLY_DELAY_S = 1
+# A timer doesn't outlive the boot that it was made in, the files do. The link has the unit run, without asking systemd.
+BOOT_UNIT = "/etc/systemd/system/moefleet-network-boot.service"
+BOOT_LINK = "/etc/systemd/system/sysinit.target.wants/moefleet-network-boot.service"
 APPLIED, CONFIRMED, ROLLED_BACK, FAILED = "applied", "confirmed", "rolled-back", "failed"
 
 HEAD = """#!/bin/sh
@@ -38,6 +42,22 @@ STEP = """step() {{
   systemctl start --no-block {rollback}.service
   exit 1
 }}
+"""
+
+
+BOOT_TEXT = """# Written by moefleet.serving (role host_network) while a change waits to be confirmed.
+[Unit]
+Description=Take back a change of the network that nobody confirmed
+DefaultDependencies=no
+RequiresMountsFor={directory}
+After=local-fs.target
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh {directory}/boot.sh
 """
 
 
@@ -102,7 +122,30 @@ def rollback_script(outlook: Outlook, directory: Path, root: Path, service_uuids
     lines += [f"{_quote(words)} >> log 2>&1" for words in commands_after]
     # What the backend does it does in its own time; what is set by hand before that is over would be undone.
     lines += ["sleep 1", *(f"{_quote(words)} >> log 2>&1" for words in live)]
-    return "\n".join([*lines, f"say {ROLLED_BACK}", ""])
+    return "\n".join([*lines, _disarm_boot(root), f"say {ROLLED_BACK}", ""])
+
+
+def boot_script(outlook: Outlook, directory: Path, root: Path) -> str:
+    """The program that puts the old files back at a boot in between, before the network comes up."""
+    lines = [HEAD.format(what="Takes a change back at boot.", directory=shlex.quote(str(directory)))]
+    lines += [_install(number, change, "old", root) for number, change in enumerate(outlook.files)]
+    # Netplan has made its files of the new ones already: it comes before everything else at boot.
+    lines += [f"{_quote(words)} >> log 2>&1" for words in TABLE[outlook.backend].check]
+    words = "the host was switched off before the change was confirmed"
+    return "\n".join([*lines, f"echo {words} > why", _disarm_boot(root), f"say {ROLLED_BACK}", ""])
+
+
+def _disarm_boot(root: Path) -> str:
+    return _quote(["rm", "-f", str(under(root, BOOT_LINK)), str(under(root, BOOT_UNIT))])
+
+
+def _arm_boot(outlook: Outlook, directory: Path, root: Path) -> None:
+    (directory / "boot.sh").write_text(boot_script(outlook, directory, root), encoding="utf-8")
+    unit, link = under(root, BOOT_UNIT), under(root, BOOT_LINK)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    unit.write_text(BOOT_TEXT.format(directory=directory), encoding="utf-8")
+    link.unlink(missing_ok=True)
+    link.symlink_to(BOOT_UNIT)
 
 
 def _reachable(outlook: Outlook) -> list[Bound]:
@@ -195,18 +238,15 @@ def arm(outlook: Outlook, rollback_s: int, root: Path, run: Runner) -> None:
     (directory / "rollback.sh").write_text(rollback_script(outlook, directory, root, uuids), encoding="utf-8")
     (directory / "apply.sh").write_text(apply_script(outlook, directory, root), encoding="utf-8")
     (directory / "outcome").write_text("armed\n", encoding="utf-8")
-    for unit, after_s, script in ((ROLLBACK, rollback_s, "rollback.sh"), (APPLY, APPLY_DELAY_S, "apply.sh")):
-        _must(
-            run,
-            "systemd-run",
-            f"--unit={unit}",
-            f"--on-active={after_s}",
-            "--timer-property=AccuracySec=100ms",
-            "--collect",
-            "--quiet",
-            "/bin/sh",
-            str(directory / script),
-        )
+    _timer(run, ROLLBACK, rollback_s, directory / "rollback.sh")
+    _arm_boot(outlook, directory, root)
+    _timer(run, APPLY, APPLY_DELAY_S, directory / "apply.sh")
+
+
+def _timer(run: Runner, unit: str, after_s: int, script: Path) -> None:
+    """Have systemd run a script by itself, in a unit that goes when it has ended."""
+    words = (f"--unit={unit}", f"--on-active={after_s}", "--timer-property=AccuracySec=100ms", "--collect", "--quiet")
+    _must(run, "systemd-run", *words, "/bin/sh", str(script))
 
 
 def state(root: Path, run: Runner) -> State:
@@ -227,6 +267,8 @@ def confirm(root: Path, run: Runner) -> bool:
     begun = run(["systemctl", "is-active", f"{ROLLBACK}.service"]).output.strip() in ("active", "activating")
     if begun or text(under(root, DIRECTORY) / "outcome") != APPLIED:
         return False
+    for path in (BOOT_LINK, BOOT_UNIT):
+        under(root, path).unlink(missing_ok=True)
     (under(root, DIRECTORY) / "outcome").write_text(f"{CONFIRMED}\n", encoding="utf-8")
     return True
 

@@ -63,6 +63,11 @@ def outcome(directory: Path) -> str:
     return (directory / "outcome").read_text(encoding="utf-8").strip()
 
 
+def boot_unit(host: FakeHost) -> list[bool]:
+    paths = (transaction.BOOT_UNIT, transaction.BOOT_LINK)
+    return [(host.root / path.lstrip("/")).is_symlink() or (host.root / path.lstrip("/")).exists() for path in paths]
+
+
 def test_the_way_back_is_armed_before_the_change(networkd: FakeHost) -> None:
     directory = armed(networkd)
     units = [words for words in networkd.asked if words[0] == "systemd-run"]
@@ -83,6 +88,7 @@ def test_without_a_way_back_there_is_no_change(networkd: FakeHost) -> None:
     with pytest.raises(NetworkError, match="no bus; nothing of the network has been changed"):
         transaction.arm(found, 20, networkd.root, refuses)
     assert not [words for words in networkd.asked if "--unit=moefleet-network-apply" in words]
+    assert boot_unit(networkd) == [False, False]
 
 
 def test_a_change_that_still_waits_is_not_overtaken(networkd: FakeHost) -> None:
@@ -140,6 +146,41 @@ def test_a_step_that_fails_starts_the_way_back_at_once(networkd: FakeHost, tools
     assert calls(tools)[-1] == "systemctl start --no-block moefleet-network-rollback.service"
     assert "failed: networkctl reload: broken" in (directory / "why").read_text(encoding="utf-8")
     assert outcome(directory) == "applying"
+
+
+def test_a_host_that_is_switched_off_in_between_comes_up_with_its_old_files(networkd: FakeHost, tools: Path) -> None:
+    """The timer is gone with the boot that it was made in."""
+    directory = armed(networkd)
+    assert boot_unit(networkd) == [True, True]
+    sh(directory, "apply.sh")
+    (tools / "calls").unlink()
+    assert sh(directory, "boot.sh") == 0
+    assert (networkd.root / FILE).read_text(encoding="utf-8") == "# old\n"
+    assert calls(tools) == [], "nothing that needs the network or systemd"
+    assert (outcome(directory), boot_unit(networkd)) == ("rolled-back", [False, False])
+    assert "switched off before the change was confirmed" in (directory / "why").read_text(encoding="utf-8")
+
+
+def test_the_boots_unit_comes_before_the_network(networkd: FakeHost) -> None:
+    directory = armed(networkd)
+    lines = (networkd.root / transaction.BOOT_UNIT.lstrip("/")).read_text(encoding="utf-8").splitlines()
+    assert {"DefaultDependencies=no", "Wants=network-pre.target", f"ExecStart=/bin/sh {directory}/boot.sh"} <= set(
+        lines
+    )
+    assert "Before=network-pre.target shutdown.target" in lines
+
+
+@pytest.mark.parametrize("end", ["confirm", "rollback.sh"])
+def test_a_change_that_has_come_to_an_end_leaves_nothing_for_the_boot(
+    networkd: FakeHost, tools: Path, end: str
+) -> None:
+    directory = armed(networkd)
+    sh(directory, "apply.sh")
+    if end == "confirm":
+        transaction.confirm(networkd.root, networkd.run)
+    else:
+        sh(directory, end)
+    assert boot_unit(networkd) == [False, False]
 
 
 def test_confirming_disarms(networkd: FakeHost, tools: Path) -> None:
