@@ -18,7 +18,7 @@ from .result import Evidence, clean_lines
 TOOL = "kernel_log"
 
 _STAMP = re.compile(
-    r"^(?:<\d+>)?\[\s*(?:\d+\.\d+|\w{2,5}\.? +\w{1,5}\.? +\d+ [\d:]{8} \d{4})\]\s|\bkernel: "
+    r"^(?:<\d+>)?\[\s*(?:\d+\.\d+|\w{2,5}\.? +\w{1,5}\.? +\d+ [\d:]{8} \d{4})\](?:\[[^\]]*\])?\s|\bkernel: "
     r"|^\d{4}-\d\d-\d\dT[\d:,.+-]+ "
 )
 _SYMBOL = re.compile(

@@ -9,7 +9,6 @@ JSON says none: it is Gb/s with ``--report_gbits``. In duration mode (``-D``) no
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,6 +41,9 @@ _FAILED = re.compile(
 )
 _MEMORY = re.compile(r"Couldn't allocate MR|[Ff]ailed to create (?:mr|MR)|cuMemAlloc|register memory", re.IGNORECASE)
 _CUDA = re.compile(r"CUDA|cuMem|GPU buffer")
+# The fields of a result in the order in which they are printed, and the two braces after the last.
+_RESULT_KEYS = ("MsgSize", "n_iterations", "BW_peak", "BW_average", "MsgRate", "t_min", "t_max", "t_typical", "t_avg")
+_CLOSED = re.compile(r":\s*\"?-?[\w.]+\"?,?\s*\}\s*\}")
 _PAIR = re.compile(r'"?(\w[\w% .-]*?)"?\s*:\s*"?([^",{}\n]+?)"?[ \t]*(?:,|$|(?=\}))', re.MULTILINE)
 
 
@@ -221,20 +223,12 @@ def _read_json(lines: Sequence[str]) -> dict[str, str] | None:
     start = max(joined.rfind('"results"'), joined.rfind("results:"), joined.rfind("results :"))
     if start == -1 or ("BW_average" not in joined[start:] and "t_avg" not in joined[start:]):
         return None
-    opening = joined.rfind("{", 0, start)
-    body = joined[opening if opening != -1 else start :]
     fields = {key.strip(): value.strip() for key, value in _PAIR.findall(joined[:start])}
     result = {key.strip(): value.strip() for key, value in _PAIR.findall(joined[start:])}
-    closed = joined[start:].count("}") >= 2 or _whole(body)
-    return {**fields, **result, "closed": "yes" if closed else "no"}
-
-
-def _whole(body: str) -> bool:
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    places = [place for name in _RESULT_KEYS if (place := joined.find(name, start)) != -1]
+    ordered = places == sorted(places) and -1 < joined.find("test_info") < start
+    closed = _CLOSED.search(joined[start:]) is not None
+    return {**fields, **result, "closed": "yes" if ordered and closed else "no"}
 
 
 def _store_bandwidth_json(document: Mapping[str, str], unit: str, values: dict[str, Any], found: Findings) -> None:
@@ -243,7 +237,7 @@ def _store_bandwidth_json(document: Mapping[str, str], unit: str, values: dict[s
         found.unknowns.append(f"{unit} is no unit of perftest's: Gb, MB or MiB")
         return
     if document["closed"] != "yes":
-        found.unknowns.append("the JSON is not closed: cut off")
+        found.unknowns.append("the JSON is not closed, or its fields are not in their order: cut off")
     values.update(
         bandwidth_gbit_s=_scaled(document.get("BW_average"), scale),
         peak_gbit_s=_scaled(document.get("BW_peak"), scale) or None,
@@ -260,7 +254,7 @@ def _latency_rows(lines: Sequence[str], found: Findings) -> list[dict[str, str]]
     document = _read_json(lines)
     if document is not None and "t_avg" in document:
         if document["closed"] != "yes":
-            found.unknowns.append("the JSON is not closed: cut off")
+            found.unknowns.append("the JSON is not closed, or its fields are not in their order: cut off")
         names = {"#bytes": ("MsgSize",), "t_avg[usec]": ("t_avg",)}
         percentiles = {"99": "99% percentile[usec]", "99.9": "99.9% percentile[usec]"}
         row = {column: document[key] for column, keys in names.items() for key in keys if key in document}

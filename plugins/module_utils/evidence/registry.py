@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import (
@@ -39,9 +40,21 @@ from . import (
     vllm_output,
 )
 from .findings import Context, ContextError, real, table, whole
-from .result import UNKNOWN, Evidence
+from .result import PASS, UNKNOWN, Evidence, clean_lines
 
 Parse = Callable[[str, "Context | None"], Evidence]
+
+# The lines of vllm bench serve, in their order.
+_BENCH_LINES = (
+    r"Successful requests:",
+    r"Benchmark duration \(s\):",
+    r"Output token throughput",
+    r"Total [Tt]oken throughput",
+    r"\w+ TTFT \(ms\):",
+    r"\w+ TPOT \(ms\):",
+    r"\w+ ITL \(ms\):",
+    r"\w+ E2EL \(ms\):",
+)
 
 _QOS = ("pfc", "lossless_priority", "dscp", "trust", "dcbx")
 
@@ -63,7 +76,20 @@ def _parse_bench_serve(text: str, context: Context | None) -> Evidence:
         limit = real(given, key)
         if limit is not None:
             thresholds[key] = limit
-    return bench_serve.parse(text, whole(context, "requested"), thresholds)
+    evidence = bench_serve.parse(text, whole(context, "requested"), thresholds)
+    if evidence.verdict == PASS and not _in_order(clean_lines(text)):
+        reason = "the lines are not in the order in which vllm bench serve prints them"
+        return replace(evidence, verdict=UNKNOWN, reasons=(*evidence.reasons, reason))
+    return evidence
+
+
+def _in_order(lines: Sequence[str]) -> bool:
+    start = next((place for place, line in enumerate(lines) if "Serving Benchmark Result" in line), 0)
+    end = next((place for place in range(start + 1, len(lines)) if re.match(r"={20,}$", lines[place].strip())), None)
+    stages = [
+        stage for line in lines[start:end] for stage, pattern in enumerate(_BENCH_LINES) if re.match(pattern, line)
+    ]
+    return stages == sorted(stages)
 
 
 def _is_threshold(key: str) -> bool:

@@ -340,3 +340,11 @@ def test_a_real_start_of_vllm() -> None:
 def test_bench_serve_takes_its_limits_from_the_context(context: dict[str, Any], verdict: str) -> None:
     evidence = registry.parse("vllm_bench_serve", read("B11_bench_new_label.txt"), context)
     assert evidence.verdict == verdict, evidence.reasons
+
+
+def test_the_first_of_two_results_counts_and_its_lines_must_be_in_order() -> None:
+    text = read("B11_bench_new_label.txt")
+    assert registry.parse("vllm_bench_serve", text + text).verdict == PASS
+    lines = text.split("\n")
+    turned = [lines[0], *reversed(lines[1:-2]), *lines[-2:]]
+    assert registry.parse("vllm_bench_serve", "\n".join(turned)).verdict == UNKNOWN

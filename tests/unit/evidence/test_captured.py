@@ -131,6 +131,7 @@ CAPTURED = [
         {"installed": {"nvidia": False, "mlnx-ofed-kernel": True}, "missing": ["nvidia"]},
         {"kernel": "5.15.0-122-generic"},
         ("nvidia is not installed for kernel 5.15.0-122-generic", "not the one that dkms built"),
+        complete=False,
     ),
     Captured(
         "dkms_status",
@@ -407,6 +408,7 @@ CAPTURED = [
             "numa": {f"GPU{gpu}": int(gpu > 3) for gpu in range(8)},
         },
         {"expected_gpus": 8, "nvlink": True},
+        complete=False,
     ),
     *(
         Captured("vllm_help", file, PASS, {"flags": flags}, {"flags": list(flags)}, complete=False)

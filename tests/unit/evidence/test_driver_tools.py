@@ -312,6 +312,7 @@ CALM = "[    0.000000] Linux version 6.1.0\n"
     ("text", "context", "verdict", "values"),
     [
         (CALM, {}, PASS, {"xids": []}),
+        ("[    9.100000][   T42] Linux version 6.12.0\n", {}, PASS, {}),
         (
             CALM + "[  99.1] NVRM: Xid (PCI:0000:db:00): 79, pid='<unknown>', GPU has fallen off the bus.\n",
             {},
