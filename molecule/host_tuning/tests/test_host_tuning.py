@@ -192,21 +192,12 @@ def test_what_is_turned_off_goes(converge: Path, machines: dict[str, Host]) -> N
         "host_tuning_settings": [],
         "host_tuning_acs": "leave",
     }
-    foretold = hosts.played(converge, "--check", variables=off)
+    foretold = hosts.played(converge, "--check", f"--limit={MACHINE}", variables=off)
     done = hosts.played(converge, variables=off)
-    for name, host in machines.items():
-        assert foretold.changed(name) == done.changed(name)
-        for path in (
-            LOGIND,
-            JOURNALD,
-            UPGRADES,
-            LOCK,
-            f"/etc/systemd/system/{UNIT}",
-            f"/etc/systemd/system/{ACS_UNIT}",
-        ):
-            assert not host.file(path).exists, path
-        assert host.check_output(f"find {PROGRAMS} -type f 2>/dev/null | wc -l") == "0"
+    assert foretold.changed(MACHINE) == done.changed(MACHINE)
+    ours = [LOGIND, JOURNALD, UPGRADES, LOCK, f"/etc/systemd/system/{UNIT}", f"/etc/systemd/system/{ACS_UNIT}"]
+    for host in machines.values():
+        assert host.run(f"ls -d {' '.join(ours)} {PROGRAMS}/*").stdout == ""
         assert host.run(f"systemctl is-active {UNIT}").stdout.strip() == "inactive"
-    machines[MACHINE].check_output("sysctl -qw net.ipv4.tcp_fin_timeout=60")
-    for interface in ("eth0", "eth1", "eth2"):
-        machines[MACHINE].check_output(f"sysctl -qw net.ipv4.conf.{interface}.arp_notify=0")
+    quiet = " ".join(f"net.ipv4.conf.eth{number}.arp_notify=0" for number in range(3))
+    machines[MACHINE].check_output(f"sysctl -qw net.ipv4.tcp_fin_timeout=60 {quiet}")
