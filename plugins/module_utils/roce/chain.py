@@ -12,6 +12,8 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..evidence.traffic_class import default_priority, traffic_class
+
 PRIORITIES = 8
 MAX_DSCP = 63
 MAX_TRAFFIC_CLASS = 255
@@ -21,16 +23,6 @@ CONGESTION_EXPERIENCED = 3
 
 class ChainError(ValueError):
     """Links of the chain that don't fit; all of them, one a line."""
-
-
-def default_priority(dscp: int) -> int:
-    """The priority of a DSCP where nobody has mapped it: the three high bits."""
-    return dscp // PRIORITIES
-
-
-def traffic_class(dscp: int, ecn: int) -> int:
-    """The byte of the IP header, as NCCL_IB_TC, ``traffic_class`` and ``default_roce_tos`` take it."""
-    return dscp << 2 | ecn
 
 
 def split(value: int) -> tuple[int, int]:

@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from . import chain as links
@@ -16,7 +15,6 @@ BACKENDS = ("auto", "ofed", "inbox")
 LLDPAD = ("mask", "ignore")
 TRUST = ("dscp", "pcp")
 ALGORITHMS = ("strict", "ets", "vendor")
-# Settings that come from the port's QoS tree. Soft-RoCE and virtual interfaces have none.
 ROCE_V2 = "RoCE v2"
 
 
@@ -67,11 +65,6 @@ class Desired:
     def network(self) -> ipaddress.IPv4Network | None:
         """The data network."""
         return links.read_subnet(self.subnet)
-
-
-def to_json(desired: Desired) -> str:
-    """The host's own file."""
-    return json.dumps(asdict(desired), indent=2, sort_keys=True) + "\n"
 
 
 def from_mapping(values: Mapping[str, Any]) -> Desired:
