@@ -163,7 +163,7 @@ def _hca(host: Host) -> Iterable[Problem]:
 
 def _own_name(host: Host) -> Iterable[Problem]:
     own = host.seen["own_name"]
-    bad = [address for address in own["addresses"] if _is_local(address)]
+    bad = _unreachable(own["addresses"])
     if bad:
         yield Problem(
             f"its own name {own['name']} resolves to {', '.join(bad)}: other hosts are told to connect to themselves",
@@ -176,26 +176,41 @@ def _own_name(host: Host) -> Iterable[Problem]:
 def _own_elsewhere(host: Host) -> Iterable[Problem]:
     own = host.seen["own_name"]
     mine = {address for addresses in host.seen["addresses"].values() for address in addresses}
-    others = [address for address in own["addresses"] if not _is_local(address) and address not in mine]
-    if others and len(others) == len([address for address in own["addresses"] if not _is_local(address)]):
+    others = [address for address in own["addresses"] if not _is_link_local(address)]
+    if others and not mine.intersection(others) and not _unreachable(others):
         yield Problem(
             f"its own name {own['name']} resolves to {', '.join(others)}, which is no address of this host",
             "correct it in /etc/hosts or DNS",
         )
 
 
-def _is_local(address: str) -> bool:
+def _unreachable(addresses: list[str]) -> list[str]:
+    """Those that lead another host to itself. Link-local ones (nss-myhostname tells all) only if there is no other."""
+    loopback = [address for address in addresses if _is_loopback(address)]
+    return loopback or (addresses if all(map(_is_link_local, addresses)) else [])
+
+
+def _is_loopback(address: str) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and (parsed.is_loopback or parsed.is_unspecified)
+
+
+def _is_link_local(address: str) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and parsed.is_link_local
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
+        return ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return False
-    return parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified
+        return None
 
 
 def _peers(host: Host) -> Iterable[Problem]:
     for name, wanted in sorted(host.expected.hosts.items()):
         found = host.seen["peers"].get(name) or []
-        bad = [address for address in found if _is_local(address)]
+        bad = _unreachable(found)
         if name != host.name and bad:
             yield Problem(f"the name {name} resolves to {bad[0]} there", "correct it in /etc/hosts or DNS", ERROR)
         elif name != host.name and found and wanted and wanted not in found:

@@ -36,6 +36,25 @@ def test_an_empty_expectation_judges_what_is_wrong_on_any_host(fit: dict[str, An
     assert [(one.host, one.code) for one in judge(records)] == [("node-1", "packages.broken"), ("node-1", "names.own")]
 
 
+@pytest.mark.parametrize(
+    ("addresses", "codes"),
+    [
+        (["192.168.1.10"], []),
+        (["192.168.1.10", "10.0.1.10", "fe80::1%eth1"], []),  # nss-myhostname tells them all
+        (["fe80::1%eth1"], ["names.own"]),
+        (["127.0.1.1"], ["names.own"]),
+        (["::1", "192.168.1.10"], ["names.own"]),
+        (["127.0.0.2", "203.0.113.9"], ["names.own"]),
+        (["203.0.113.9", "fe80::1"], ["names.own_elsewhere"]),
+        (["203.0.113.9", "192.168.1.10"], []),
+        ([], ["names.own"]),
+    ],
+)
+def test_a_hosts_own_name_leads_others_to_it(fit: dict[str, Any], addresses: list[str], codes: list[str]) -> None:
+    seen = {**fit["seen"], "own_name": {"name": "node-0", "addresses": addresses}}
+    assert [one.code for one in judge({"node-0": {**fit, "seen": seen}})] == codes
+
+
 def test_a_probe_that_saw_nothing_is_told_once_with_all_that_it_prevents(fit: dict[str, Any]) -> None:
     seen = {**fit["seen"], "gpus": None, "reasons": {"gpus": "no answer within 4 s"}}
     found = judge({"node-0": {**fit, "seen": seen}})
