@@ -31,12 +31,17 @@ PACKAGES = (
 # Of no use in a guest, and a third of the image.
 EXCLUDED = (
     *("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"),
-    *("/lib/modules/*/kernel/sound/*", "/lib/modules/*/kernel/drivers/media/*"),
-    *("/lib/modules/*/kernel/drivers/net/wireless/*",),
+    "/lib/modules/*/kernel/sound/*",
+    *("/lib/modules/*/kernel/drivers/net/wireless/*", "/lib/modules/*/kernel/net/wireless/*"),
+    *("/lib/modules/*/kernel/drivers/watchdog/*", "/lib/modules/*/kernel/drivers/input/misc/*"),
     *("/lib/modules/*/kernel/drivers/gpu/drm/amd/*", "/lib/modules/*/kernel/drivers/gpu/drm/i915/*"),
     # Parts of an initramfs and of a boot menu that these guests have no use for. Each file that goes in is a second or
-    # two of software emulation.
-    *(f"/usr/share/initramfs-tools/hooks/{name}" for name in ("dmsetup", "fsck", "keymap", "resume", "thermal")),
+    # two of software emulation; udev's would look at every device twice.
+    *(
+        f"/usr/share/initramfs-tools/hooks/{name}"
+        for name in ("dmsetup", "fsck", "keymap", "resume", "thermal", "udev")
+    ),
+    "/usr/share/initramfs-tools/scripts/*/udev",
     *(f"/etc/grub.d/{name}" for name in ("05_debian_theme", "20_linux_xen", "30_os-prober", "30_uefi-firmware")),
     *(f"/etc/grub.d/{name}" for name in ("40_custom", "41_custom")),
 )
