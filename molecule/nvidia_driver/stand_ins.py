@@ -154,7 +154,7 @@ def release(version: str) -> Iterator[StandIn]:
         "nvidia-persistenced",
         version,
         "nvidia-persistenced",
-        "#!/bin/sh\nexec sleep infinity\n",
+        "#!/bin/sh\nsleep infinity\n",
         depends=f"libnvidia-ml1 (>= {full})",
     )
     suffix = "" if int(branch) >= UNBRANCHED else f"-{branch}"

@@ -70,6 +70,8 @@ def test_units_run_and_come_back_at_boot(host: Host) -> None:
     for unit in ("nvidia-fabricmanager", "nvidia-persistenced"):
         assert host.check_output("systemctl is-active %s", unit) == "active"
         assert host.check_output("systemctl is-enabled %s", unit) == "enabled"
+    # Some packagers' unit starts the daemon without the mode that it is there for.
+    assert "--persistence-mode" in host.check_output("pgrep --list-full --full nvidia-persistenced")
 
 
 def test_the_blacklist_is_in_the_image_that_was_made_once(host: Host) -> None:
@@ -82,7 +84,7 @@ def test_what_an_unattended_upgrade_moves_is_foretold_and_taken_back(converge: P
     first, second = hosts.NAMES
     machines[first].check_output(f"apt-mark unhold {' '.join(OF_550)}")
     machines[first].check_output("rm /etc/apt/preferences.d/60-moefleet-nvidia-driver")
-    machines[first].check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq upgrade >&2")
+    machines[first].check_output("apt-get -qq update >&2; DEBIAN_FRONTEND=noninteractive apt-get -qq upgrade >&2")
     moved = driver(machines[first])
     assert moved["nvidia-smi"] == f"ii {NEXT}-1"
     assert moved["nvidia-fabricmanager-550"] == f"ii {NEW}-1"
@@ -106,6 +108,7 @@ def test_a_version_that_vanished_is_refused_by_name(converge: Path, first: Host)
         words = hosts.refused(converge, f"--limit=localhost,{FIRST}", variables={"nvidia_driver_version": NEW})
     finally:
         stand_ins.build(DIRECTORY)
+        first.check_output("apt-get -qq update >&2")
     assert f"no source has nvidia-fabricmanager-550 {NEW}; there is {OLD}-1" in words
     assert f"have is {OLD}" in words
     assert driver(first) == whole(OF_550, OLD)
@@ -193,6 +196,7 @@ def test_removal_leaves_nothing_and_a_bare_host_is_told_what_cant_be_known(
         assert driver(host) == {}
         assert host.check_output("apt-mark showhold") == ""
         assert host.file("/etc/apt/preferences.d").listdir() == []
+        assert not host.file("/etc/systemd/system/nvidia-persistenced.service.d/60-moefleet.conf").exists
         assert "nouveau" not in host.check_output("cat /boot/initrd.img-%s; ls /etc/modprobe.d", KERNEL)
         host.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq purge dkms 'linux-headers-*' >&2")
         host.check_output("rm /etc/apt/sources.list.d/60-moefleet-cuda.list /etc/apt/keyrings/moefleet-cuda.asc")

@@ -36,6 +36,12 @@ def names(host: Role) -> dict[str, str | None]:
     return {entry["name"]: entry.get("version") for entry in host["_nvidia_driver_set"]}
 
 
+ALWAYS = {
+    "/etc/modprobe.d/moefleet-nouveau.conf",
+    "/etc/systemd/system/nvidia-persistenced.service.d/60-moefleet.conf",
+}
+
+
 @cache
 def vendors(system: str, version: str) -> frozenset[str]:
     """Names of the set from the vendor's repository."""
@@ -194,14 +200,10 @@ def test_a_mirror_takes_the_vendors_place() -> None:
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        ({}, {"/etc/modprobe.d/moefleet-nouveau.conf"}),
+        ({}, ALWAYS),
         (
             {"nvidia_driver_ibgda": True, "nvidia_driver_peermem": "peermem"},
-            {
-                "/etc/modprobe.d/moefleet-nouveau.conf",
-                "/etc/modprobe.d/moefleet-nvidia.conf",
-                "/etc/modules-load.d/moefleet-nvidia-peermem.conf",
-            },
+            ALWAYS | {"/etc/modprobe.d/moefleet-nvidia.conf", "/etc/modules-load.d/moefleet-nvidia-peermem.conf"},
         ),
     ],
 )
