@@ -14,18 +14,23 @@ from pathlib import Path
 
 import pytest
 
+from ..testinfra import hosts
 from ..testinfra.hosts import LAB
 from ..testinfra.leftovers import leftovers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# It has guests of its own and a test of its own.
+APART = {"kernel"}
 # What the other scenarios stand on comes first.
 SCENARIOS = sorted(
-    (path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")),
+    {path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")} - APART,
     key=lambda name: (name != "default", name),
 )
 ROLES = {path.name for path in REPOSITORY.glob("roles/*") if path.is_dir()}
-# The role behind the scenario `default`, and the one that tests/integration drives on the whole lab.
-ELSEWHERE = {"lab_hosts", "verify"}
+# The role behind the scenario `default`, the one that tests/integration drives on the whole lab, and that of `kernel`.
+ELSEWHERE = {"lab_hosts", "verify", "host_reboot"}
+# A scenario's own hosts, which its last test takes away; what does it where that test was not reached.
+OWN_HOSTS = {"hostnet": "molecule/host_network"}
 TIME_LIMIT_S = 1200
 
 
@@ -57,6 +62,10 @@ def _hosts() -> Iterator[None]:
     yield
     if leftovers(LAB):
         molecule("destroy", "--scenario-name", "default")
+    for lab, scenario in OWN_HOSTS.items():
+        if leftovers(lab):
+            inventory = f"--inventory={REPOSITORY / scenario / 'inventory' / 'hosts.yml'}"
+            hosts.played(REPOSITORY / scenario / "remove.yml", inventory=inventory)
 
 
 def test_every_role_has_a_scenario() -> None:
