@@ -43,7 +43,7 @@ def test_the_distributions_own_stack(system: str) -> None:
     verbs = "libibverbs-utils" if system == "rhel9" else "ibverbs-utils"
     assert {"rdma-core", verbs, "perftest", "infiniband-diags"} <= set(names(rendered))
     assert rendered["_ofed_refusals"] == []
-    assert rendered["_ofed_companions"] == []
+    assert rendered["_ofed_dependencies"] == []
     assert {"doca-*", "mlnx-*"} <= set(rendered["_ofed_absent"]["inbox"])
 
 
