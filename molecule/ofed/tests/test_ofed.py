@@ -178,6 +178,7 @@ def test_all_that_forbids_a_change_is_said_at_once(converge: Path, machines: dic
 
 def test_up_and_back_again_is_one_transaction_each(converge: Path, machines: dict[str, Host]) -> None:
     machine = machines[FIRST]
+    machine.check_output(MACHINE, "boot")
     up = hosts.played(converge, f"--limit={FIRST}", variables=UPGRADE)
     assert "needs a reboot" in up.output
     assert installed(machine)[KERNEL_PACKAGE] == "24.10.OFED.24.10.4.1.4.1-1"
