@@ -177,8 +177,6 @@ def all_packages(without: tuple[str, str] = ("", "")) -> list[StandIn]:
         StandIn("dkms", "3.0.10-8", files={"/usr/sbin/dkms": DKMS}),
         StandIn("linux-headers-amd64", "6.1.0-1"),
         StandIn(f"linux-headers-{KERNEL}", "1", files={f"/usr/src/linux-headers-{KERNEL}/Makefile": "\n"}),
-        # The other route's, which never goes with these.
-        StandIn("nvidia-open-kernel-dkms", "535.216.03-1~deb12u1"),
     ]
     driver = [package for version in RELEASES for package in release(version)]
     name, version = without

@@ -123,15 +123,6 @@ def test_nothing_moves_under_a_running_service(converge: Path, first: Host) -> N
     assert driver(first) == whole(OF_550, OLD)
 
 
-def test_packages_of_the_other_route_are_refused_by_name(converge: Path, first: Host) -> None:
-    first.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq install nvidia-open-kernel-dkms >&2")
-    try:
-        words = hosts.refused(converge, f"--limit=localhost,{FIRST}")
-    finally:
-        first.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq purge nvidia-open-kernel-dkms >&2")
-    assert "packages of the other route are installed: nvidia-open-kernel-dkms" in words
-
-
 def test_every_shut_gate_is_named_at_once(converge: Path, first: Host) -> None:
     """A fabric manager of another release, a GPU that isn't in the fabric, one with MIG pending, a kernel to come."""
     install = "DEBIAN_FRONTEND=noninteractive apt-get -qq install --allow-change-held-packages %s >&2"
@@ -175,16 +166,6 @@ def test_the_way_back_is_as_short(converge: Path, first: Host) -> None:
     assert first.check_output("cat /var/lib/moefleet/nvidia-driver.previous") == NEXT
     first.check_output("stand-in-boot")
     hosts.played(converge.parent / "gates.yml", f"--limit={FIRST}")
-
-
-def test_options_for_ibgda_are_in_the_image_and_need_a_reboot(converge: Path, first: Host) -> None:
-    asked = {"nvidia_driver_ibgda": True}
-    words = hosts.played(converge, f"--limit=localhost,{FIRST}", variables=asked).output
-    assert "the loaded driver runs without the options for IBGDA" in " ".join(words.split())
-    image = first.check_output("cat /boot/initrd.img-%s", KERNEL)
-    assert 'options nvidia NVreg_EnableStreamMemOPs=1 NVreg_RegistryDwords="PeerMappingOverride=1;"' in image
-    first.check_output("stand-in-boot")
-    hosts.played(converge.parent / "gates.yml", f"--limit={FIRST}", variables=asked)
 
 
 def test_removal_leaves_nothing_and_a_bare_host_is_told_what_cant_be_known(
