@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """PCI identifiers of the devices that a plan can name.
 
-Read: the GPUs' in pci.ids of 2026 (github.com/pciutils/pciids), with the NVSwitches 22a3 (8 H100 have 4) and 1af1 (8
-A100 have 6); the NICs' in the table of the kernel's mlx5 driver. Unverified: A800 (20f3, 20f5) and L40S (26b9).
+The GPUs' are from a public table made of pci.ids in 2026, the NVSwitches' (22a3: 8 H100 have 4; 1af1: 8 A100 have 6)
+from public outputs of lspci, the NICs' from the table of the kernel's mlx5 driver. Unverified: A800 (20f3, 20f5) and
+L40S (26b9).
 """
 
 from __future__ import annotations

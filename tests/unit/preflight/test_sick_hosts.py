@@ -389,3 +389,17 @@ def test_the_lab_is_not_judged_by_hardware_that_it_has_not(fit: dict[str, Any], 
     cpu = {"platform": "cpu", "nic_gbit_s": 25, "gpus_per_host": 2, "data_interface": "eth1", "stack": None}
     records = {"node-0": fit, "node-1": record(tree)}
     assert judge({name: {**one, "expected": cpu} for name, one in records.items()}) == []
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "version", "severity"),
+    [("/usr/bin/python3", "3.8.10", "error"), ("/home/a/.pyenv/versions/3.13.1/bin/python3", "3.13.1", "warning")],
+)
+def test_ansibles_python_is_the_hosts_own_and_new_enough(
+    fit: dict[str, Any], tree: Tree, interpreter: str, version: str, severity: str
+) -> None:
+    odd = record(tree)
+    odd["seen"]["system"].update(interpreter=interpreter, interpreter_version=version)
+    found = judge({"node-0": fit, "node-1": odd})
+    assert [(one.host, one.code, one.severity) for one in found] == [("node-1", "system.interpreter", severity)]
+    assert "ansible_python_interpreter" in found[0].fix
