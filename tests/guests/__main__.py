@@ -23,7 +23,7 @@ SSH_CONFIG = STATE / "ssh_config"
 
 
 def ssh_config(ports: dict[str, int]) -> str:
-    """How ssh reaches each guest."""
+    """How ssh reaches each guest. A connection to one that rebooted ends when something is sent over it."""
     hosts = "".join(f"Host {name}\n  Port {port}\n" for name, port in ports.items())
     return f"""{hosts}Host *
   HostName 127.0.0.1
@@ -33,6 +33,8 @@ def ssh_config(ports: dict[str, int]) -> str:
   HostKeyAlias moefleet-guest
   UserKnownHostsFile {STATE}/known_hosts
   StrictHostKeyChecking yes
+  ServerAliveInterval 5
+  ServerAliveCountMax 24
   LogLevel ERROR
 """
 

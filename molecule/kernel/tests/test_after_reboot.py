@@ -8,10 +8,10 @@ import pytest
 from testinfra.host import Host
 
 from ansible_collections.moefleet.serving.plugins.module_utils.evidence import gids, ib_port
+from ansible_collections.moefleet.serving.tests.guests.probes import connections_tos, initramfs
 
 ADDRESSES = {"guest-0": "192.168.1.10", "guest-1": "192.168.1.11"}
 SYSCTL = {"net.core.somaxconn": "4096", "vm.swappiness": "10", "net.core.rmem_max": "67108864"}
-ROCE_TOS = "/sys/kernel/config/rdma_cm/rxe0/ports/1/default_roce_tos"
 
 
 def test_kernel_was_started_with_the_words(host: Host) -> None:
@@ -47,7 +47,7 @@ def test_acs_of_the_data_ports_bridge_is_off_again(host: Host) -> None:
 def test_traffic_class_came_back(host: Host) -> None:
     """configfs forgets it at each boot; the unit sets it."""
     assert host.check_output("systemctl show -P Result moefleet-roce.service") == "success"
-    assert host.check_output("cat %s", ROCE_TOS) == "106"
+    assert connections_tos(host) == "106"
 
 
 def test_nouveau_is_loaded_no_more(host: Host) -> None:
@@ -57,7 +57,7 @@ def test_nouveau_is_loaded_no_more(host: Host) -> None:
 
 
 def test_initramfs_holds_the_blacklist(host: Host) -> None:
-    assert "etc/modprobe.d/moefleet-nouveau.conf" in host.check_output("lsinitramfs /boot/initrd.img-$(uname -r)")
+    assert "etc/modprobe.d/moefleet-nouveau.conf" in initramfs(host)
 
 
 def test_gid_is_found_by_what_it_is(host: Host) -> None:

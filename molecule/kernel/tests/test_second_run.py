@@ -9,18 +9,23 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
+from ansible_collections.moefleet.serving.tests.guests.probes import (
+    CONNECTIONS,
+    CONNECTIONS_TOS,
+    connections_tos,
+    initramfs,
+)
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 INVENTORY = f"--inventory={hosts.REPOSITORY}/molecule/kernel/inventory/hosts.yml"
 BLACKLIST = "/etc/modprobe.d/moefleet-nouveau.conf"
-ROCE_TOS = "/sys/kernel/config/rdma_cm/rxe0/ports/1/default_roce_tos"
 DRIFTED, LEFT_ALONE = "guest-0", "guest-1"
 # By hand: what is done, and what the diff says of it.
 DRIFT = {
     "sysctl -qw net.core.somaxconn=128": "net.core.somaxconn = 128",
     "echo 0 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": "nr_hugepages = 0",
     "setpci -d ::0604 ECAP_ACS+6.w=1d": "ReqRedir",
-    f"echo 0 > {ROCE_TOS}": "cm_tos",
+    f"mkdir -p {CONNECTIONS} && echo 0 > {CONNECTIONS_TOS}": "cm_tos",
     f"rm {BLACKLIST}": "+blacklist nouveau",
 }
 GONE = (
@@ -32,12 +37,6 @@ GONE = (
     "/etc/udev/rules.d/90-moefleet-roce.rules",
     "/usr/local/sbin/moefleet-roce",
 )
-
-
-def initramfs(host: Host) -> str:
-    """What is in the image that the next boot takes."""
-    listing: str = host.check_output("lsinitramfs /boot/initrd.img-$(uname -r)")
-    return listing
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_a_guest_that_is_right_stays_as_it_is(foretold: hosts.Outcome) -> None:
 def test_a_check_run_changes_nothing(machines: dict[str, Host]) -> None:
     host = machines[DRIFTED]
     assert host.check_output("sysctl -n net.core.somaxconn") == "128"
-    assert host.check_output("cat %s", ROCE_TOS) == "0"
+    assert connections_tos(host) == "0"
     assert not host.file(BLACKLIST).exists
 
 
@@ -86,7 +85,7 @@ def test_repair_changes_what_was_foretold(
     host = machines[DRIFTED]
     assert done[DRIFTED].changed(DRIFTED) == foretold.changed(DRIFTED)
     assert host.check_output("sysctl -n net.core.somaxconn") == "4096"
-    assert host.check_output("cat %s", ROCE_TOS) == "106"
+    assert connections_tos(host) == "106"
     assert BLACKLIST[1:] in initramfs(host)
 
 
@@ -96,4 +95,4 @@ def test_removal_leaves_nothing_for_the_next_boot(machines: dict[str, Host]) -> 
     assert [path for path in GONE if host.file(path).exists] == []
     assert "iommu=pt" not in host.file("/boot/grub/grub.cfg").content_string
     assert "moefleet" not in initramfs(host)
-    assert host.check_output("cat %s", ROCE_TOS) == "0"
+    assert connections_tos(host) == "0"
