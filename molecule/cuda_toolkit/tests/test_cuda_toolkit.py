@@ -17,10 +17,10 @@ FIRST, SECOND = hosts.NAMES
 
 
 def installed(host: Host) -> dict[str, str]:
-    """Versions of the packages that are NVIDIA's by name."""
+    """Versions of the packages that are CUDA's by name, those that bring a driver too."""
     listing = host.check_output("dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}\\n'")
     rows = [line.split() for line in listing.splitlines() if line.startswith("installed")]
-    return {name: version for _, name, version in rows if "cuda" in name or "nvidia" in name}
+    return {name: version for _, name, version in rows if name.startswith("cuda-")}
 
 
 @pytest.fixture(scope="module", autouse=True)
