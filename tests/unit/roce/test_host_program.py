@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 
@@ -31,7 +32,7 @@ class Installed:
             source = REPOSITORY / "plugins/module_utils" / name
             port_double.write(self.library / "module_utils" / name, source.read_text(encoding="utf-8"))
         text = (ROLE / "templates/moefleet-roce.j2").read_text(encoding="utf-8")
-        port_double.write(root / "moefleet-roce", text.replace("{{ _roce_library }}", str(self.library)))
+        port_double.write(root / "moefleet-roce", jinja2.Template(text).render(_roce_library=str(self.library)))
         port_double.tree(root, kind)
         self.settings(**SETTINGS)
         double = Path(port_double.__file__).read_text(encoding="utf-8").partition("\n")[2]
