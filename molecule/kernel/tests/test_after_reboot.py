@@ -76,7 +76,7 @@ def test_rdma_mtu_is_whole(host: Host) -> None:
 
 
 def test_guests_rebooted_one_after_the_other(machines: dict[str, Host]) -> None:
-    """The later one's kernel started after the earlier one's system manager was at rest. Which is the earlier is open."""
+    """The later one's kernel started after the earlier one's system manager was at rest."""
     times = {}
     for name, host in machines.items():
         started = float(host.check_output("awk '/^btime/ {print $2}' /proc/stat"))
