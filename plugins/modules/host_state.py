@@ -134,8 +134,8 @@ from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.moefleet.serving.plugins.module_utils.inspection.look import ProbeError
 from ansible_collections.moefleet.serving.plugins.module_utils.verification import host_probes
-from ansible_collections.moefleet.serving.plugins.module_utils.verification.host_probes import ProbeError
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "unit": {"type": "str", "required": True},

@@ -8,16 +8,15 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import json
-import os
 import pwd
 import stat
-import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Callable
 
 from ..evidence import arguments, checksums, processes, systemd
+from ..inspection.look import ProbeError, run_command
 
 UNIT_PROPERTIES: tuple[str, ...] = (
     "Id",
@@ -64,28 +63,6 @@ _VERSION_PROGRAM = (
 )
 
 Runner = Callable[[Sequence[str], float], tuple[int, str, str]]
-
-
-class ProbeError(Exception):
-    """A probe could not see what it was to report; the text says why."""
-
-
-def run_command(argv: Sequence[str], timeout_s: float) -> tuple[int, str, str]:
-    """Run a read-only command and return (exit status, stdout, stderr).
-
-    Raises:
-        ProbeError: it is not there, may not be run, or did not end in time.
-    """
-    environment = dict(os.environ, LC_ALL="C", SYSTEMD_COLORS="0", SYSTEMD_PAGER="")
-    try:
-        done = subprocess.run(
-            list(argv), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=environment, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ProbeError(f"`{argv[0]}` gave no answer within {timeout_s:g} s") from None
-    except OSError as error:
-        raise ProbeError(f"cannot run `{argv[0]}`: {error.strerror or error}") from None
-    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
 def unit_state(unit: str, run: Runner = run_command) -> dict[str, str]:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.moefleet.serving.plugins.module_utils.evidence import systemd
+from ansible_collections.moefleet.serving.plugins.module_utils.inspection.look import ProbeError, run_command
 from ansible_collections.moefleet.serving.plugins.module_utils.verification import host_probes
-from ansible_collections.moefleet.serving.plugins.module_utils.verification.host_probes import ProbeError
 from ansible_collections.moefleet.serving.plugins.modules import host_state
 
 SHOW = """\
@@ -214,9 +214,9 @@ def test_a_version_that_cannot_be_read(run: Any, words: str) -> None:
 
 def test_commands_that_are_not_there_or_hang() -> None:
     with pytest.raises(ProbeError, match="cannot run"):
-        host_probes.run_command(["/nowhere/python"], 5)
+        run_command(["/nowhere/python"], 5)
     with pytest.raises(ProbeError, match=r"gave no answer within 0\.1 s"):
-        host_probes.run_command(["sleep", "5"], 0.1)
+        run_command(["sleep", "5"], 0.1)
 
 
 def test_addresses() -> None:
