@@ -15,6 +15,8 @@ PASS = "pass"  # noqa: S105 - a verdict
 WARN = "warn"
 FAIL = "fail"
 UNKNOWN = "unknown"
+# A check that this machine can't have: neither a pass nor a fault. Only verification says it, no parser does.
+NOT_APPLICABLE = "not applicable"
 
 # From harmless to worst. A known failure outranks an unknown: it is what somebody has to act on first.
 SEVERITY: tuple[str, ...] = (PASS, WARN, UNKNOWN, FAIL)

@@ -36,7 +36,11 @@ class VerificationError(Exception):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was compared, and how it came out. ``host`` is empty for the service as a whole."""
+    """One thing that was compared, and how it came out. ``host`` is empty for the service as a whole.
+
+    A measured figure has its ``value`` in ``unit``, the ``source`` of the threshold that judged it, ``command``, which
+    measures it again, and ``peer`` where it is of a pair of hosts.
+    """
 
     id: str
     section: str
@@ -48,6 +52,11 @@ class Check:
     reason: str = ""
     fix: str = ""
     rank: int | None = None
+    peer: str = ""
+    value: float | None = None
+    unit: str = ""
+    source: str = ""
+    command: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry that the report holds."""
@@ -62,6 +71,11 @@ class Check:
             "observed": self.observed,
             "reason": self.reason,
             "fix": self.fix,
+            "peer": self.peer,
+            "value": self.value,
+            "unit": self.unit,
+            "source": self.source,
+            "command": self.command,
         }
 
     def sentence(self) -> str:
