@@ -7,10 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Phases. The fabric needs the GPUs for itself; the service's checks never stop anything; experiments run by tag only.
+# Phases. The fabric needs the GPUs for itself; the service's checks never stop anything; experiments run by tag only;
+# what is watched has alert bands and is judged where it was measured, but no verification waits for it.
 FABRIC = "fabric"
 SERVICE = "service"
 EXPERIMENTS = "experiments"
+WATCHED = "watched"
+PHASES = (FABRIC, SERVICE, EXPERIMENTS, WATCHED)
+
+# Parts of the report.
+NETWORK = "network"
+NVLINK = "NVLink"
+COLLECTIVES = "collectives"
+FIRST_TOKEN = "time to first token"  # noqa: S105 - a time
+LOAD = "load"
+ANSWERS = "answers"
+EXPERTS = "experts"
+GAINS = "optimisations"
+SENSITIVITY = "network sensitivity"
+FAULTS = "faults"
 
 # What one measurement is of: a host, an ordered pair of hosts, all hosts of a group together, the service.
 HOST = "host"
@@ -35,13 +50,19 @@ class Threshold:
     """What one source asks of a figure, in the figure's unit.
 
     ``expected`` is kept by a good figure, beyond ``warn`` a figure is worth a look, beyond ``fail`` nothing should be
-    started on it. A figure between ``expected`` and ``warn`` passes. Each may be missing.
+    started on it. A figure between ``expected`` and ``warn`` passes. Each may be missing: what has neither ``warn`` nor
+    ``fail`` warns beyond ``expected``; what has no ``warn`` passes up to ``fail``.
+
+    Attributes:
+        source: where it is from; the reference document's sections are ``§4.4.1``, of which one may have several sets.
+        needs: what it was set for. It judges nothing that lacks this, unless the inventory chooses it by name.
     """
 
     source: str
     expected: float | None = None
     warn: float | None = None
     fail: float | None = None
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,14 +75,18 @@ class Acceptance:
         phase: FABRIC, SERVICE or EXPERIMENTS.
         scope: HOST, PAIR, GROUP or WHOLE.
         tool: the evidence parser that reads a run; its name in `evidence/registry.py`.
-        figure: where the figure is in the parser's values, dotted: ``ttft_ms.p99``.
+        figure: where the figure is in the parser's values, dotted: ``ttft_ms.p99``. Where that is a word or nothing,
+            the runs' own verdicts judge.
         unit: the unit of the figure and of every threshold.
         better: AT_MOST or AT_LEAST.
         statistic: what is judged of several runs.
         thresholds: one for each source that asks something; the first is used where the inventory chooses none.
         needs: what a host must have, in the order asked: ``gpu``, ``rdma``, ``nvlink``, ``gpus:32`` …
-        floor: the name of the physical bound of this figure in `floors.py`; empty where physics set none.
+        floor: the physical bound of this figure in `floors.py`, ``name`` or ``name:argument``; empty: it has none.
         fix: what to do when it fails; may name {host} and {peer}.
+        scale: the parser's figure times this is in ``unit``.
+        low_share: a place that is worse than this share of the median of all places fails (bandwidth below the share,
+            times above the median divided by it); 0 where places are not compared.
     """
 
     id: str
@@ -78,3 +103,5 @@ class Acceptance:
     needs: tuple[str, ...] = ()
     floor: str = ""
     fix: str = ""
+    scale: float = 1.0
+    low_share: float = 0.0
