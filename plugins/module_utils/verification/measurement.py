@@ -43,6 +43,7 @@ class Measurement:
         argv: the command, which reproduces it.
         conditions: what the result rests on: load averages, kernel, versions, time.
         not_applicable: why this place can't have such a figure; empty where it can.
+        asked: how many runs were asked for; 0 where nobody says.
     """
 
     check: str
@@ -52,6 +53,7 @@ class Measurement:
     argv: tuple[str, ...] = ()
     conditions: Mapping[str, Any] = field(default_factory=dict)
     not_applicable: str = ""
+    asked: int = 0
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Measurement:
@@ -64,4 +66,5 @@ class Measurement:
             argv=tuple(str(word) for word in entry.get("argv") or ()),
             conditions=entry.get("conditions") or {},
             not_applicable=str(entry.get("not_applicable") or ""),
+            asked=int(entry.get("asked") or 0),
         )

@@ -80,7 +80,7 @@ class Check:
 
     def sentence(self) -> str:
         """Return the check in one line: verdict, host, what is wrong, expected and found, what to do."""
-        where = self.host or "service"
+        where = f"{self.host} -> {self.peer}" if self.peer else self.host or "service"
         what = self.reason or self.title
         line = f"{self.verdict.upper()}  {where}: {what} (expected: {self.expected}; found: {self.observed})"
         return f"{line}. {self.fix}" if self.fix else line
