@@ -133,7 +133,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.moefleet.serving.plugins.module_utils.evidence.result import WARN, number
-from ansible_collections.moefleet.serving.plugins.module_utils.verification import page, report
+from ansible_collections.moefleet.serving.plugins.module_utils.verification import report
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.model import (
     Check,
     Demands,
@@ -141,6 +141,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.verification.mode
     Planned,
     VerificationError,
 )
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.reporting import page
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest": {"type": "path", "required": True},

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from .style import CSS
 
 # A verdict's sign, which stands beside its colour.
-SIGNS = {"pass": "✓", "warn": "!", "unknown": "?", "fail": "✗"}
+SIGNS = {"pass": "✓", "warn": "!", "unknown": "?", "fail": "✗", "not applicable": "–"}
 
 # Content-Security-Policy: even a slip could not make a page ask the network for anything, or run a script.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -36,7 +36,8 @@ def mark(verdict: str, word: str | None = None) -> str:
     """A verdict's sign, and the word for it; an empty one leaves the sign alone."""
     shown = verdict if word is None else word
     words = f"{SIGNS[verdict]} {shown}".strip()
-    return f'<span class="{verdict}" title="{text(shown or verdict)}">{text(words)}</span>'
+    kind = verdict.replace(" ", "-")
+    return f'<span class="{kind}" title="{text(shown or verdict)}">{text(words)}</span>'
 
 
 def banner(verdict: str, words: str, more: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.verification import charts, page, report
+from ansible_collections.moefleet.serving.plugins.module_utils.verification import report
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.reporting import charts, page
 from ansible_collections.moefleet.serving.tests.unit.pages.chromium import PROGRAM, Chromium
 from ansible_collections.moefleet.serving.tests.unit.pages.outline import Outline
 
@@ -26,19 +27,18 @@ def broken(service: Any) -> Any:
 
 def test_every_failed_and_unknown_check_is_on_the_page(service: Any) -> None:
     broken(service)
-    text = " ".join(Outline(page.render(service.document())).texts)
+    text = "".join(Outline(page.render(service.document())).texts)
     troubles = report.trouble(service.checks())
     assert len(troubles) == 5
     for check in troubles:
         for words in (check.reason, check.expected, check.observed, check.fix, check.host):
-            assert words in text
+            assert words.replace("`", "") in text
 
 
 def test_every_check_is_in_the_full_table(service: Any) -> None:
     text = page.render(broken(service).document())
-    rows = re.search(r'<table id="checks">.*?<tbody>(.*?)</tbody>', text, re.DOTALL)
-    assert rows is not None
-    assert rows.group(1).count("<tr>") == len(service.checks())
+    rows = "".join(re.findall(r'<table class="checks">.*?<tbody>(.*?)</tbody>', text, re.DOTALL))
+    assert rows.count("<tr>") == len(service.checks())
 
 
 @pytest.mark.parametrize("verdict", ["pass", "warn", "unknown", "fail"])
@@ -91,10 +91,10 @@ def test_hosts_and_ranks(service: Any) -> None:
     text = page.render(service.document())
     row = re.search(r"<tr><td><strong>node-2</strong>.*?</tr>", text, re.DOTALL)
     assert row is not None
-    assert re.search(r'<span class="chip pass"[^>]*>✓ 4</span>', row.group(0))
-    assert re.search(r'<span class="chip fail" title="rank 5 is not running[^"]*">✗ 5</span>', row.group(0))
+    assert re.search(r'<span class="chip pass"[^>]*>✓ 4<', row.group(0))
+    assert re.search(r'<span class="chip fail" title="rank 5 is not running[^"]*">✗ 5<', row.group(0))
     assert text.count('class="chip') == 8
-    assert "? 6</span>" in text, "the process of a rank on a host that was not reached was not seen"
+    assert ">? 6<" in text, "the process of a rank on a host that was not reached was not seen"
 
 
 def test_latencies_are_drawn_against_their_objectives(service: Any) -> None:

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What needs attention: each failure with what to do, the command that shows it again, and the raw output."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...evidence.result import FAIL, UNKNOWN, WARN
+from ...pages.markup import folded, mark, soft, text
+from .reading import Entry, measurements_of, of_verdicts, places, together
+
+# So much of one output is on the page; the rest is in report.json.
+OUTPUT_END = 4000
+_COMMANDS = 4
+_CODE = re.compile("`([^`]+)`")
+
+
+def attention(report: Entry) -> str:
+    """The section: failures, then unknowns, then warnings, the last two under a fold where there are many."""
+    groups = {verdict: together(of_verdicts(report["checks"], verdict)) for verdict in (FAIL, UNKNOWN, WARN)}
+    if not any(groups.values()):
+        return ""
+    parts = [_entry(group, report) for group in groups[FAIL]]
+    for verdict, word in ((UNKNOWN, "unknown"), (WARN, "with a warning")):
+        shown = [_entry(group, report) for group in groups[verdict]]
+        if len(shown) > 6 and groups[FAIL]:
+            parts.append(folded(f"{len(shown)} {word}", "".join(shown), printed=True))
+        else:
+            parts += shown
+    return f'<section id="attention"><h2>What needs attention</h2>{"".join(parts)}</section>'
+
+
+def _entry(group: tuple[Entry, Sequence[Entry]], report: Entry) -> str:
+    check, same = group
+    said = text(check["reason"] or check["title"])
+    lines = [("expected", text(check["expected"]) + _source(check)), ("found", text(check["observed"]))]
+    if check["fix"]:
+        lines.append(("what to do", worded(str(check["fix"]))))
+    commands = list(dict.fromkeys(command_of(entry, report) for entry in same))[:_COMMANDS]
+    lines.append(("see it again", "".join(f'<code class="copy">{text(command)}</code>' for command in commands)))
+    told = "".join(f"<dt>{name}</dt><dd>{shown}</dd>" for name, shown in lines)
+    return (
+        f'<section class="trouble {check["verdict"]}"><h3>{mark(check["verdict"])} · {text(places(same))}: {said}</h3>'
+        f"<dl>{told}</dl>{_raw(same, report)}</section>"
+    )
+
+
+def worded(words: str) -> str:
+    """Text whose `code` is code."""
+    return _CODE.sub(r"<code>\1</code>", text(words))
+
+
+def _source(check: Entry) -> str:
+    return f' <span class="soft">({text(check["source"])})</span>' if check["source"] else ""
+
+
+def command_of(check: Entry, report: Entry) -> str:
+    """The command that shows a check again: its own, the benchmark's, the host's acceptance test, or all of verify."""
+    if check["command"]:
+        return str(check["command"])
+    commands = [one["argv"] for one in measurements_of(check, report["measurements"]) if one.get("argv")]
+    if commands:
+        return shlex.join(map(str, commands[0]))
+    bench: Mapping[str, Any] = report["evidence"].get("bench") or {}
+    if check["section"] == "benchmark" and bench.get("argv"):
+        return shlex.join(map(str, bench["argv"]))
+    if check["section"] == "hosts" and check["host"]:
+        name = "ranks" if check["rank"] is not None else check["id"]
+        return f"pytest tests/testinfra --hosts=ansible://{check['host']} -k {name}"
+    return "ansible-playbook verify.yml"
+
+
+def _raw(same: Sequence[Entry], report: Entry) -> str:
+    """What the checks were read from, folded."""
+    parts = []
+    for check in same:
+        measured = measurements_of(check, report["measurements"])
+        if measured:
+            parts += [part for one in measured for part in _outputs(one)]
+        elif check["section"] == "hosts" and (report["evidence"].get("hosts") or {}).get(check["host"]):
+            host = text(check["host"])
+            parts.append(f'<p>All that was read of {host}: <a href="#read-{host}">below, at the hosts</a>.</p>')
+        elif check["section"] == "benchmark":
+            parts.append(_pre((report["evidence"].get("bench") or {}).get("output_tail")))
+        elif check["rank"] is not None:
+            parts.append(_pre(_answer(report, check["rank"])))
+    shown = list(dict.fromkeys(filter(None, parts)))
+    return f'<div class="raw">{folded("What was read", "".join(shown))}</div>' if shown else ""
+
+
+def _outputs(measurement: Entry) -> list[str]:
+    runs = list(measurement.get("runs") or ())
+    parts = []
+    for place, run in enumerate(runs, start=1):
+        evidence: Mapping[str, Any] = run.get("evidence") or {}
+        reasons = "; ".join(map(str, evidence.get("reasons") or ()))
+        heading = f"Run {place} of {len(runs)}: {evidence.get('verdict') or 'unknown'}"
+        parts.append(soft(heading + (f", {reasons}" if reasons else "")))
+        parts.append(_pre(run.get("output")) or _pre(_json(evidence.get("values"))))
+    return parts
+
+
+def _answer(report: Entry, rank: int) -> str:
+    probe: Mapping[str, Any] = report["evidence"].get("probe") or {}
+    answer = next((entry for entry in probe.get("completions") or () if entry.get("engine") == rank), None)
+    return _json(answer)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) if value else ""
+
+
+def _pre(output: Any) -> str:
+    """The end of an output."""
+    if not output:
+        return ""
+    shown = str(output)[-OUTPUT_END:]
+    cut = "… (the rest is in report.json)\n" if len(str(output)) > OUTPUT_END else ""
+    return f'<pre tabindex="0">{text(cut + shown)}</pre>'
+
+
+def host_evidence(report: Entry) -> str:
+    """What was read of every host, folded, for links from its failures."""
+    parts = []
+    for host, state in sorted((report["evidence"].get("hosts") or {}).items()):
+        if state:
+            body = f'<pre tabindex="0">{text(_json(state))}</pre>'
+            parts.append(f'<div id="read-{text(host)}">{folded(f"What was read of {text(host)}", body)}</div>')
+    return f'<div class="read">{"".join(parts)}</div>' if parts else ""
