@@ -19,8 +19,9 @@ from statistics import median
 from typing import Any
 
 from ...evidence.result import FAIL, PASS, UNKNOWN, WARN
+from ...pages.quantities import figure
 from ..catalogue.model import AT_MOST
-from .reading import Entry, better, is_of_the_fabric, key, measurements_of
+from .reading import Entry, better, is_of_the_fabric, key, measurements_of, where
 from .spread import spread_percent
 
 SCHEMA = "moefleet.verify.run/1"
@@ -150,34 +151,41 @@ def compare(report: Entry, runs: Sequence[Entry]) -> dict[str, Any]:
     return told
 
 
+def sentences(told: Entry) -> list[str]:
+    """What got worse, a line each."""
+    return [
+        f"{change['title']}, {where(change)}: {figure(change['before'])} -> {figure(change['now'])} {change['unit']} "
+        f"({change['change_percent']:+.0f} %, noise +-{change['noise_percent']:.0f} %)"
+        for change in told["worse"]
+    ]
+
+
 def _named(check: Entry) -> dict[str, Any]:
     return {name: check[name] for name in ("id", "title", "host", "peer", "rank")}
 
 
 def _compare_figure(
-    check: Entry, figure: Entry, runs: Sequence[Entry], good: Sequence[Entry], told: dict[str, Any]
+    check: Entry, own: Entry, runs: Sequence[Entry], good: Sequence[Entry], told: dict[str, Any]
 ) -> None:
     name = key(check)
-    comparable = [run["figures"][name] for run in good if _alike(run["figures"].get(name), figure)]
-    drawn = [run["figures"][name]["value"] for run in runs if _alike(run["figures"].get(name), figure)]
-    series = [*drawn[-LOOK_BACK:], figure["value"]]
+    comparable = [run["figures"][name] for run in good if _alike(run["figures"].get(name), own)]
+    drawn = [run["figures"][name]["value"] for run in runs if _alike(run["figures"].get(name), own)]
+    series = [*drawn[-LOOK_BACK:], own["value"]]
     if not comparable:
         last = next((run["figures"][name] for run in reversed(good) if name in run["figures"]), None)
         if last is not None:
-            reason = _PLANNED if last.get("plan") != figure["plan"] else _MEASURED
+            reason = _PLANNED if last.get("plan") != own["plan"] else _MEASURED
             told["not_compared"].append({**_named(check), "reason": reason})
         return
     before = float(comparable[-1]["value"])
-    noise = noise_percent(comparable, figure)
-    if before == 0:
-        change = 0.0 if figure["value"] == 0 else 100.0
-    else:
-        change = 100.0 * (figure["value"] - before) / abs(before)
+    noise = noise_percent(comparable, own)
+    # What grows from nothing has no percentage: it counts as doubled.
+    change = 100.0 * (own["value"] - before) / (abs(before) or abs(own["value"]) or 1.0)
     entered = {
         **_named(check),
-        "unit": figure["unit"],
+        "unit": own["unit"],
         "before": before,
-        "now": figure["value"],
+        "now": own["value"],
         "change_percent": round(change, 2),
         "noise_percent": round(noise, 2),
         "series": series,
@@ -185,7 +193,7 @@ def _compare_figure(
     if abs(change) > noise:
         told["worse" if (change > 0) == (better(check) == AT_MOST) else "better"].append(entered)
     if not check["peer"]:
-        told["series"].append({**_named(check), "unit": figure["unit"], "values": series})
+        told["series"].append({**_named(check), "unit": own["unit"], "values": series})
 
 
 def _alike(before: Entry | None, now: Entry) -> bool:
@@ -195,7 +203,7 @@ def _alike(before: Entry | None, now: Entry) -> bool:
 def noise_percent(earlier: Sequence[Entry], now: Entry) -> float:
     """How far a figure moves without meaning anything, in percent, from the good runs before and this one."""
     recent = earlier[-LOOK_BACK:]
-    values = [float(figure["value"]) for figure in recent]
+    values = [float(one["value"]) for one in recent]
     middle = median(values)
     apart = 100.0 * max(abs(value - middle) for value in values) / abs(middle) if middle else 0.0
     floor = FLOOR if len(values) >= ENOUGH else FLOOR_AT_FIRST

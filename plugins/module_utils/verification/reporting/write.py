@@ -25,7 +25,11 @@ def files(report: Entry, history: Sequence[Entry] = ()) -> dict[str, str]:
     Raises:
         SchemaError: the report isn't in the form that its readers rely on.
     """
-    whole = finished(report, history)
+    return texts(finished(report, history))
+
+
+def texts(whole: Entry) -> dict[str, str]:
+    """Return the content of every file of a finished report."""
     run = earlier.entry(whole)
     return {
         "report.json": json.dumps(whole, indent=2, sort_keys=True) + "\n",
