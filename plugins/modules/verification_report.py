@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verification_report
-short_description: Judge a service against its plan and write report.json and report.html
+short_description: Judge a service against its plan and write the report
 version_added: 0.1.0
 description:
   - Compares what M(moefleet.serving.host_state), M(moefleet.serving.service_probe) and M(moefleet.serving.bench_serve)
@@ -20,7 +20,9 @@ author: moefleet contributors (@moefleet)
 extends_documentation_fragment: moefleet.serving.attributes
 options:
   dest:
-    description: Directory that C(report.json) and C(report.html) are written to. It is made where it is missing.
+    description: >-
+      Directory of the report; it is made where it is missing. C(report.json), C(report.html), C(report.md) and
+      C(junit.xml) are written to it, and the run's figures to C(history).
     type: path
     required: true
   plan:
@@ -53,8 +55,43 @@ options:
     description: >-
       Objectives by the figure's name: C(ttft_p99_ms), C(tpot_p50_ms), C(itl_p99_ms), C(e2el_p95_ms) at most, and
       C(output_tokens_s), C(total_tokens_s) at least.
+      A figure of the catalogue, or its C(ttft_p99_ms) for 512 tokens, is also judged by it in O(measurements): a number
+      that must be kept, or a dictionary with C(expected), C(warn) and C(fail), of which those that are missing are left
+      to the source.
     type: dict
     default: {}
+  measurements:
+    description: >-
+      What was measured: dictionaries with the C(check) of the catalogue, C(host), C(peer), C(runs), C(argv),
+      C(conditions) and C(not_applicable).
+    type: list
+    elements: dict
+    default: []
+  threshold_sources:
+    description: >-
+      Whose thresholds judge measured figures. A list of sections of the reference document (C(7.1.3)) or V(plan), the
+      preferred first, or a dictionary with the source of a figure by its id. By default a figure is judged by the
+      plan's objective, else by the first source of the catalogue.
+    type: raw
+    default: []
+  phases:
+    description: >-
+      Phases whose figures must all have been measured; what is missing is unknown. Of other phases what was measured
+      is judged.
+    type: list
+    elements: str
+    choices: [fabric, service, experiments, watched]
+    default: []
+  require_all:
+    description: Whether a figure that this place can't have, as RDMA's without a device, is a failure.
+    type: bool
+    default: false
+  history_runs:
+    description: >-
+      How many runs are kept in C(history) below O(dest). The figures of this one are compared with the last good one of
+      them. With V(0) none is kept.
+    type: int
+    default: 30
   strict:
     description: Whether the module fails when a check failed or is unknown.
     type: bool
@@ -100,7 +137,7 @@ headline:
   returned: always
   type: str
 counts:
-  description: How many checks came out V(pass), V(warn), V(unknown) and V(fail).
+  description: How many checks came out V(pass), V(warn), V(unknown), V(fail) and V(not applicable).
   returned: always
   type: dict
 troubles:
@@ -115,6 +152,11 @@ warnings_found:
   returned: always
   type: list
   elements: str
+worse:
+  description: A line for each figure that got worse since the last good run by more than its noise.
+  returned: always
+  type: list
+  elements: str
 report_json:
   description: Where the report is as JSON.
   returned: always
@@ -126,7 +168,6 @@ report_html:
 """
 
 import datetime
-import json
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +175,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.moefleet.serving.plugins.module_utils.evidence.result import WARN, number
 from ansible_collections.moefleet.serving.plugins.module_utils.verification import report
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.catalogue.all import ACCEPTANCES, BY_ID
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.catalogue.model import PHASES
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.limits import Choice
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.model import (
     Check,
     Demands,
@@ -141,7 +185,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.verification.mode
     Planned,
     VerificationError,
 )
-from ansible_collections.moefleet.serving.plugins.module_utils.verification.reporting import page
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.reporting import history, schema, write
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest": {"type": "path", "required": True},
@@ -152,21 +196,41 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "bench": {"type": "dict"},
     "bench_missing": {"type": "str", "default": "there is no result of the benchmark"},
     "thresholds": {"type": "dict", "default": {}},
+    "measurements": {"type": "list", "elements": "dict", "default": []},
+    "threshold_sources": {"type": "raw", "default": []},
+    "phases": {"type": "list", "elements": "str", "choices": list(PHASES), "default": []},
+    "require_all": {"type": "bool", "default": False},
+    "history_runs": {"type": "int", "default": 30},
     "strict": {"type": "bool", "default": False},
 }
 
 
 def thresholds_of(settings: dict[str, Any]) -> dict[str, float]:
-    """Read the objectives.
+    """Read the benchmark's objectives; figures of the catalogue are judged by their measurements.
 
     Raises:
         VerificationError: one is no number.
     """
-    read = {str(name): number(value) for name, value in settings.items()}
+    read = {str(name): number(value) for name, value in settings.items() if str(name) not in BY_ID}
     wrong = sorted(name for name, value in read.items() if value is None)
     if wrong:
         raise VerificationError("bad-threshold", "thresholds", f"no numbers: {', '.join(wrong)}", "Say plain numbers.")
     return {name: value for name, value in read.items() if value is not None}
+
+
+def measured_of(options: dict[str, Any]) -> report.Measured:
+    """Read what was measured and how it is to be judged.
+
+    Raises:
+        VerificationError: a source, a figure or a number that there is none of.
+    """
+    return report.Measured(
+        plan=options["plan"],
+        measurements=options["measurements"],
+        choice=Choice.read(ACCEPTANCES, options["threshold_sources"], options["thresholds"]),
+        phases=options["phases"],
+        require_all=options["require_all"],
+    )
 
 
 def make_report(options: dict[str, Any], generated_at: str) -> tuple[dict[str, Any], list[Check]]:
@@ -189,6 +253,7 @@ def make_report(options: dict[str, Any], generated_at: str) -> tuple[dict[str, A
         bench=options["bench"],
         missing_probe=options["probe_missing"],
         missing_bench=options["bench_missing"],
+        measured=measured_of(options),
     )
     raw = {
         "hosts": {name: (entry.get("result") or {}).get("state") for name, entry in hosts.items()},
@@ -203,11 +268,33 @@ def make_report(options: dict[str, Any], generated_at: str) -> tuple[dict[str, A
         states=states,
         raw=raw,
         generated_at=generated_at,
+        measurements=options["measurements"],
     )
     return document, checks
 
 
-def write(module: AnsibleModule, path: Path, content: str) -> None:
+def earlier_runs(directory: Path) -> list[dict[str, Any]]:
+    """Read the runs that are kept, the oldest first; a file that can't be read is none of them."""
+    texts = []
+    for path in sorted(directory.glob("*.json")):
+        try:
+            texts.append(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            continue
+    return history.load(texts)
+
+
+def put(module: AnsibleModule, directory: Path, files: dict[str, str], keep: int) -> None:
+    """Write the report's files, and remove the runs of the history that are too many."""
+    kept = directory / write.HISTORY_DIRECTORY
+    kept.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        put_file(module, directory / name, content)
+    for name in write.surplus([path.name for path in kept.glob("*.json")], keep):
+        (kept / name).unlink()
+
+
+def put_file(module: AnsibleModule, path: Path, content: str) -> None:
     """Put ``content`` into ``path`` in one step, so that no reader ever sees half a report."""
     draft = Path(module.tmpdir) / path.name
     draft.write_text(content, encoding="utf-8")
@@ -220,11 +307,15 @@ def main() -> None:
     options: dict[str, Any] = module.params
     now = datetime.datetime.now(datetime.timezone.utc).astimezone().isoformat(timespec="seconds")
     try:
-        document, checks = make_report(options, now)
+        judged, checks = make_report(options, now)
+        directory = Path(options["dest"])
+        document = write.finished(judged, earlier_runs(directory / write.HISTORY_DIRECTORY))
     except VerificationError as error:
         module.fail_json(msg=str(error), code=error.code)
         raise
-    directory = Path(options["dest"])
+    except schema.SchemaError as error:
+        module.fail_json(msg=f"{error}. This is a fault of the collection: please tell its makers.")
+        raise
     troubles = report.sentences(report.trouble(checks))
     result: dict[str, Any] = {
         "changed": not module.check_mode,
@@ -233,14 +324,13 @@ def main() -> None:
         "counts": document["counts"],
         "troubles": troubles,
         "warnings_found": report.sentences([check for check in checks if check.verdict == WARN]),
+        "worse": history.sentences(document["history"]),
         "report_json": str(directory / "report.json"),
         "report_html": str(directory / "report.html"),
     }
     if not module.check_mode:
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            write(module, directory / "report.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
-            write(module, directory / "report.html", page.render(document))
+            put(module, directory, write.texts(document), options["history_runs"])
         except OSError as error:
             module.fail_json(msg=f"The report could not be written: {error}", **result)
     if options["strict"] and troubles:

@@ -220,6 +220,7 @@ class HostState:
     model: Mapping[str, Any] | None = None
     engine_version: str | None = None
     addresses: tuple[str, ...] | None = None
+    versions: Mapping[str, str] | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def why(self, probe: str) -> str:
@@ -252,6 +253,7 @@ class HostState:
             model=state.get("model"),
             engine_version=engine.get("version"),
             addresses=_texts(state.get("addresses")),
+            versions=state.get("versions"),
             reasons=state.get("reasons") or {},
         )
 

@@ -6,16 +6,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..evidence.result import FAIL, PASS, SEVERITY, UNKNOWN, WARN, worst
+from ..evidence.result import FAIL, NOT_APPLICABLE, PASS, SEVERITY, UNKNOWN, WARN, worst
 from .bench_checks import check_bench
+from .catalogue.all import ACCEPTANCES
 from .host_checks import check_host
+from .judging import judge_measurements
+from .limits import Choice
 from .model import Check, Demands, HostState, Planned, View
+from .predicted import predictions
+from .reporting import schema
 from .service_checks import check_models_alike, check_service
 
-SCHEMA = "moefleet.verify/1"
+SCHEMA = schema.NAME
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, and how the inventory wants it judged.
+
+    Attributes:
+        plan: the plan as it was computed, which the bounds rest on.
+        measurements: what modules handed out.
+        choice: sources of thresholds and own numbers.
+        phases: whose figures must all have been measured.
+        require_all: whether a figure that this place can't have is a failure.
+    """
+
+    plan: Mapping[str, Any]
+    measurements: Sequence[Mapping[str, Any]] = ()
+    choice: Choice = field(default_factory=Choice)
+    phases: Sequence[str] = ()
+    require_all: bool = False
 
 
 def judge(
@@ -28,8 +52,9 @@ def judge(
     bench: Mapping[str, Any] | None,
     missing_probe: str = "no result of the probe",
     missing_bench: str = "no result of the benchmark",
+    measured: Measured | None = None,
 ) -> list[Check]:
-    """Compare everything that was seen with everything that was planned and demanded."""
+    """Compare everything that was seen and measured with everything that was planned and demanded."""
     checks: list[Check] = []
     for host in planned.hosts:
         checks += check_host(
@@ -39,12 +64,21 @@ def judge(
     checks += check_models_alike(planned_states)
     checks += check_service(planned, probe, missing_probe)
     checks += check_bench(planned, thresholds, bench, missing_bench)
+    if measured is not None:
+        checks += judge_measurements(
+            ACCEPTANCES,
+            measured.measurements,
+            measured.plan,
+            measured.choice,
+            phases=measured.phases,
+            require_all=measured.require_all,
+        )
     return checks
 
 
 def verdict_of(checks: Sequence[Check]) -> str:
-    """Return the verdict over all checks."""
-    return worst(check.verdict for check in checks)
+    """Return the verdict over all checks. What this place can't have doesn't count; nothing else is unknown."""
+    return worst(check.verdict for check in checks if check.verdict != NOT_APPLICABLE)
 
 
 def trouble(checks: Sequence[Check]) -> list[Check]:
@@ -74,6 +108,7 @@ def build(
     states: Mapping[str, HostState],
     raw: Mapping[str, Any],
     generated_at: str,
+    measurements: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Build the report.
 
@@ -85,6 +120,7 @@ def build(
         states: what was seen, by host.
         raw: the results that it was read from: ``hosts``, ``probe`` and ``bench``.
         generated_at: the time, ISO 8601 with its offset.
+        measurements: what was measured, as modules handed it out.
     """
     layout: Mapping[str, Any] = plan.get("layout") or {}
     bench: Mapping[str, Any] = raw.get("bench") or {}
@@ -92,7 +128,9 @@ def build(
         "schema": SCHEMA,
         "generated_at": generated_at,
         "verdict": verdict_of(checks),
-        "counts": {verdict: sum(check.verdict == verdict for check in checks) for verdict in SEVERITY},
+        "counts": {
+            verdict: sum(check.verdict == verdict for check in checks) for verdict in (*SEVERITY, NOT_APPLICABLE)
+        },
         "service": {
             "address": planned.address,
             "port": planned.port,
@@ -115,7 +153,7 @@ def build(
                 "role": host.role,
                 "address": host.address,
                 "ranks": list(host.ranks),
-                "verdict": worst(check.verdict for check in checks if check.host == host.name),
+                "verdict": verdict_of([check for check in checks if check.host == host.name]),
                 "reached": host.name in states and states[host.name].reached,
             }
             for host in planned.hosts
@@ -123,17 +161,20 @@ def build(
         "thresholds": dict(thresholds),
         "benchmark": (bench.get("evidence") or {}).get("values"),
         "checks": [check.to_dict() for check in checks],
+        "predictions": [row.to_dict() for row in predictions(plan, checks, bench)],
+        "measurements": [dict(entry) for entry in measurements],
         "evidence": {"hosts": raw.get("hosts"), "probe": raw.get("probe"), "bench": raw.get("bench")},
     }
 
 
 def headline(report: Mapping[str, Any]) -> str:
-    """Return the verdict in one sentence."""
+    """Return the verdict in one sentence. What does not apply here is counted apart."""
     counts = report["counts"]
-    total = sum(counts.values())
+    total = sum(counts[verdict] for verdict in SEVERITY)
+    apart = f" {counts[NOT_APPLICABLE]} are not applicable here." if counts.get(NOT_APPLICABLE) else ""
     if report["verdict"] == PASS:
-        return f"All {total} checks passed."
+        return f"All {total} checks passed.{apart}"
     parts = [f"{counts[FAIL]} failed"] if counts[FAIL] else []
     parts += [f"{counts[UNKNOWN]} unknown"] if counts[UNKNOWN] else []
     parts += [f"{counts[WARN]} with a warning"] if counts[WARN] else []
-    return f"{total} checks: {', '.join(parts)}, {counts[PASS]} passed."
+    return f"{total} checks: {', '.join([*parts, f'{counts[PASS]} passed'])}.{apart}"

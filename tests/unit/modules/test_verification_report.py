@@ -71,6 +71,10 @@ def test_check_mode_judges_and_writes_nothing(tmp_path: Path, capsys: pytest.Cap
         ({"plan": {}}, "bad-plan"),
         ({"thresholds": {"ttft_p99_ms": "fast"}}, "bad-threshold"),
         ({"hosts": {"node-0": {"demands": {"unit": "x"}}}}, "bad-demands"),
+        ({"thresholds": {"ip_loss": {"warn": "many"}}}, "bad-threshold"),
+        ({"threshold_sources": ["1.2.3"]}, "no-such-source"),
+        ({"threshold_sources": {"ip_losses": "4.6.4"}}, "no-such-check"),
+        ({"measurements": [{"check": "speed"}]}, "no-such-check"),
     ],
 )
 def test_bad_inputs_are_refused(
@@ -86,3 +90,37 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path, capsys: pytest.
     result = run(capsys, tmp_path / "file" / "verify")
     assert result["failed"] is True
     assert "could not be written" in result["msg"]
+
+
+def test_measurements_are_judged_as_the_inventory_wants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evidence = {"values": {"value": 0.5}, "verdict": "pass", "reasons": []}
+    result = run(
+        capsys,
+        tmp_path,
+        measurements=[
+            {"check": "sessions_error_rate", "runs": [{"evidence": evidence}], "argv": ["bench", "a b"]},
+            {"check": "soak_error_rate", "runs": [{"evidence": evidence}]},
+            {"check": "gpu_memory_share", "host": "node-0", "not_applicable": "no GPU"},
+        ],
+        thresholds={"sessions_error_rate": {"expected": 0.4, "warn": 0.4, "fail": 1}, "ttft_p99_ms": 1500},
+        threshold_sources=["7.1.2"],
+    )
+    document = json.loads(Path(result["report_json"]).read_text(encoding="utf-8"))
+    checks = {check["id"]: check for check in document["checks"]}
+    assert (checks["sessions_error_rate"]["verdict"], checks["soak_error_rate"]["verdict"]) == ("warn", "fail")
+    assert checks["sessions_error_rate"]["command"] == "bench 'a b'"
+    assert checks["gpu_memory_share"]["verdict"] == "not applicable"
+    assert result["counts"]["not applicable"] == 1
+    assert "bench_ttft_p99_ms" in checks
+
+
+def test_every_figure_can_be_demanded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(
+        capsys,
+        tmp_path,
+        measurements=[{"check": "gpu_memory_share", "host": "node-0", "not_applicable": "no GPU"}],
+        phases=["service"],
+        require_all=True,
+    )
+    assert any(line.startswith("FAIL  node-0: not applicable here: no GPU") for line in result["troubles"])
+    assert any("it was not measured" in line for line in result["troubles"])

@@ -192,6 +192,7 @@ class Service:
         self.thresholds = dict(THRESHOLDS)
         self.probe: dict[str, Any] | None = make_probe()
         self.bench: dict[str, Any] | None = make_bench()
+        self.measurements: list[dict[str, Any]] = []
 
     def state(self, host: str) -> dict[str, Any]:
         """The state of one host."""
@@ -213,6 +214,7 @@ class Service:
             bench=self.bench,
             missing_probe="the head is away",
             missing_bench="the service did not answer",
+            measured=report.Measured(self.plan, self.measurements),
         )
 
     def trouble(self) -> list[tuple[str, str, int | None, str]]:
@@ -234,6 +236,7 @@ class Service:
             states=self.states(),
             raw=raw,
             generated_at="2026-03-03T11:00:00+00:00",
+            measurements=self.measurements,
         )
 
 

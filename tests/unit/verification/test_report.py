@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from ansible_collections.moefleet.serving.plugins.module_utils.verification.mode
     VerificationError,
 )
 
+from .reference import measurement, run
+
 
 def test_a_healthy_report(service: Any) -> None:
     document = service.document()
     assert document["verdict"] == "pass"
-    assert document["schema"] == "moefleet.verify/1"
+    assert document["schema"] == report.SCHEMA
     assert document["counts"]["pass"] == len(document["checks"]) > 80
     assert report.headline(document) == f"All {len(document['checks'])} checks passed."
     assert [host["verdict"] for host in document["hosts"]] == ["pass"] * 4
@@ -54,6 +57,41 @@ def test_what_hosts_have_in_common_is_one_line(service: Any) -> None:
 
 def test_nothing_judged_is_unknown() -> None:
     assert report.verdict_of([]) == "unknown"
+
+
+def test_what_does_not_apply_does_not_count(service: Any) -> None:
+    checks = service.checks()
+    absent = replace(checks[0], verdict="not applicable")
+    assert report.verdict_of([absent]) == "unknown"
+    assert report.verdict_of([absent, *checks]) == "pass"
+    service.measurements = [measurement("rdma_latency_64b", not_applicable="no RDMA device")]
+    document = service.document()
+    assert (document["verdict"], document["counts"]["not applicable"]) == ("pass", 1)
+    assert report.headline(document) == (f"All {len(document['checks']) - 1} checks passed. 1 are not applicable here.")
+
+
+def test_measurements_are_judged_and_kept(service: Any) -> None:
+    service.measurements = [measurement("sessions_error_rate", run(3.0)), measurement("tcp_bandwidth", host="node-0")]
+    document = service.document()
+    assert document["verdict"] == "fail"
+    assert document["measurements"] == service.measurements
+    judged = {check["id"]: check["verdict"] for check in document["checks"]}
+    assert (judged["sessions_error_rate"], judged["tcp_bandwidth"]) == ("fail", "unknown")
+
+
+def test_a_host_is_as_good_as_its_measurements(service: Any) -> None:
+    service.measurements = [measurement("gpu_memory_share", run(95.0), host="node-2")] + [
+        measurement("gpu_memory_share", not_applicable="no GPU", host=host) for host in ("node-0", "node-1", "node-3")
+    ]
+    assert [host["verdict"] for host in service.document()["hosts"]] == ["pass", "pass", "fail", "pass"]
+
+
+def test_predictions_stand_beside_measurements(service: Any) -> None:
+    service.plan["memory"] = {"per_rank": {"kv_capacity_range_tokens": {"low": 900, "likely": 1000, "high": 1100}}}
+    service.measurements = [measurement("kv_cache_tokens", run(1050, "kv_cache_tokens"))]
+    assert [(row["likely"], row["measured"], row["inside"]) for row in service.document()["predictions"]] == [
+        (1000, 1050, True)
+    ]
 
 
 @pytest.mark.parametrize("missing", ["layout", "serve", "service", "engine"])
