@@ -122,6 +122,21 @@ class Collectives(unittest.TestCase):
         assert left.tolist() == [[0.0, 2.0], [0.0, 1.0]]
         assert (ids.dtype, left.dtype) == (torch.int64, torch.bfloat16)
 
+    def test_every_head_of_a_query_is_turned(self) -> None:
+        """The kernel takes a row a token; of MLA's part of a query it gets one, and the shapes come back."""
+        angle = torch.arange(6) / 3
+
+        def turn(_self: Any, positions: Any, query: Any, key: Any) -> Any:
+            assert query.is_contiguous()
+            assert [tensor.shape for tensor in (query, key)] == [(6, 4 * 8), (6, 8)]
+            return tuple(tensor * positions.cos()[:, None] for tensor in (query, key))
+
+        query, key = torch.randn(6, 4, 24), torch.randn(6, 1, 8)
+        turned, turned_key = engine.rotate_in_rows(turn, None, angle, query[..., 16:], key)
+        torch.testing.assert_close(turned, query[..., 16:] * angle.cos()[:, None, None])
+        torch.testing.assert_close(turned_key, key * angle.cos()[:, None, None])
+        assert engine.rotate_in_rows(lambda *given: (given[2], None), None, angle, query)[1] is None
+
 
 def apply(experts: Any, tokens: Any, weights: Any, ids: Any) -> Any:
     """A layer's experts in one sum: each token times its experts' matrices, weighted."""

@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What vLLM 0.32's CPU build lacks before data parallelism with expert parallelism runs on CPU ranks.
 
-vLLM loads it in every process through the entry point `vllm.general_plugins`. Three gaps, each closed by a function:
+vLLM loads it in every process through the entry point `vllm.general_plugins`. Four gaps, each closed by a function:
 
 * the communicator has no variable-size gather and reduce-scatter, which the backend allgather_reducescatter is made of;
 * the expert kernel ignores the map from global to local experts and would index experts that the rank doesn't hold;
-* AMX kernels are chosen because the processor has AMX, also where the process may not use it, and die with SIGILL.
+* AMX kernels are chosen because the processor has AMX, also where the process may not use it, and die with SIGILL;
+* the rotary embedding's kernel turns queries that have a dimension for their heads wrongly, as MLA's have: the answers
+  are garbage with status 200.
 
 The figures that the ranks compute are vLLM's own: nothing here stands in for a kernel.
 """
@@ -90,8 +92,31 @@ def avoid_amx() -> None:
     torch.cpu._is_amx_tile_supported = lambda: False
 
 
+def rotate_in_rows(
+    rotate: Any, self: Any, positions: torch.Tensor, query: torch.Tensor, key: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Give the kernel a row a token with all of its heads beside each other, which it turns rightly."""
+    tokens = positions.numel()
+    rows = [None if tensor is None else tensor.reshape(tokens, -1).contiguous() for tensor in (query, key)]
+    turned, turned_key = rotate(self, positions, *rows)
+    return turned.view(query.shape), None if key is None else turned_key.view(key.shape)
+
+
+def rotate_every_head() -> None:
+    """Wrap the CPU way of the rotary embedding."""
+    from vllm.model_executor.layers.rotary_embedding.base import RotaryEmbedding  # noqa: PLC0415
+
+    rotate = RotaryEmbedding.forward_cpu
+
+    def forward_cpu(self: Any, *arguments: Any, **named: Any) -> Any:
+        return rotate_in_rows(rotate, self, *arguments, **named)
+
+    RotaryEmbedding.forward_cpu = forward_cpu
+
+
 def register() -> None:
     """Called by vLLM in each of its processes."""
     avoid_amx()
     give_communicator_variable_sizes()
     make_experts_local()
+    rotate_every_head()
