@@ -63,6 +63,15 @@ options:
   interface:
     description: Network interface whose addresses are read.
     type: str
+  running:
+    description: >-
+      Whether the GPUs' memory, processes killed for memory and the log since the unit's start are read.
+    type: bool
+    default: false
+  versions:
+    description: Whether the versions of driver, fabric manager, OFED, kernel and the parts of O(python) are read.
+    type: bool
+    default: false
 attributes:
   check_mode: {support: full}
   diff_mode: {support: none}
@@ -125,6 +134,19 @@ state:
       description: Addresses on the interface, without prefix length.
       type: list
       elements: str
+    gpu_memory:
+      description: C(used_mib) and C(total_mib) of each GPU; an empty list without GPUs.
+      type: list
+      elements: dict
+    oom_kills:
+      description: Processes of the unit that the kernel killed because memory ran out, since its start.
+      type: int
+    engine_log:
+      description: What the log since the unit's start says, values of C(vllm) and the evidence C(eplb).
+      type: dict
+    versions:
+      description: Versions by part; a part that isn't there has none.
+      type: dict
     reasons:
       description: By the name of the probe why its result is C(null). Kernel parameters and files have their own names.
       type: dict
@@ -135,7 +157,7 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.moefleet.serving.plugins.module_utils.inspection.look import ProbeError
-from ansible_collections.moefleet.serving.plugins.module_utils.verification import host_probes
+from ansible_collections.moefleet.serving.plugins.module_utils.verification import host_probes, running_probes
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "unit": {"type": "str", "required": True},
@@ -149,6 +171,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "python": {"type": "path"},
     "package": {"type": "str", "default": "vllm"},
     "interface": {"type": "str"},
+    "running": {"type": "bool", "default": False},
+    "versions": {"type": "bool", "default": False},
 }
 
 
@@ -188,11 +212,31 @@ def gather(options: dict[str, Any]) -> dict[str, Any]:
         ),
         "engine": asked("engine", "python", lambda: host_probes.engine_version(options["python"], options["package"])),
         "addresses": asked("addresses", "interface", lambda: host_probes.interface_addresses(options["interface"])),
+        "gpu_memory": asked("gpu_memory", "running", running_probes.gpu_memory),
+        "oom_kills": asked("oom_kills", "running", lambda: running_probes.oom_kills(_property(unit, "ControlGroup"))),
+        "engine_log": asked(
+            "engine_log",
+            "running",
+            lambda: running_probes.engine_log(options["unit"], _property(unit, "InvocationID")),
+        ),
+        "versions": asked("versions", "versions", lambda: running_probes.versions(_python(options))),
     }
     for more in (sysctl_reasons, file_reasons):
         reasons.update(more)
     state["reasons"] = reasons
     return state
+
+
+def _property(unit: dict[str, str] | None, name: str) -> str:
+    if unit is None:
+        raise ProbeError("the unit could not be read")
+    return unit.get(name, "")
+
+
+def _python(options: dict[str, Any]) -> str:
+    if not options["python"]:
+        raise ProbeError("not asked for: python is not set")
+    return str(options["python"])
 
 
 def _unit_files(unit: dict[str, str] | None) -> list[str]:
@@ -212,9 +256,7 @@ def _main_process(unit: dict[str, str] | None, names: list[str]) -> dict[str, An
 
 
 def _ranks(unit: dict[str, str] | None) -> list[dict[str, int]]:
-    if unit is None:
-        raise ProbeError("the unit could not be read")
-    return host_probes.running_ranks(unit.get("ControlGroup", ""))
+    return host_probes.running_ranks(_property(unit, "ControlGroup"))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from . import (
     dcb,
     dkms,
     driver_packages,
+    eplb_log,
     ethtool,
     gids,
     gpu_links,
@@ -158,6 +159,7 @@ _ALL = (
     ),
     Tool(vllm_output.HELP_TOOL, vllm_output.parse_help, ("flags", "required")),
     Tool(vllm_output.LOG_TOOL, vllm_output.parse_log, ("data_parallel_size_local", "minimum_kv_cache_tokens")),
+    Tool(eplb_log.TOOL, eplb_log.parse, ("minimum_balancedness",)),
     Tool(bench_serve.TOOL, _parse_bench_serve, ("requested", "thresholds")),
 )
 

@@ -28,7 +28,10 @@ _GRACE_S = 5.0
 
 @dataclass(frozen=True)
 class BenchRequest:
-    """What to run: the load (requests, tokens), the service it goes to, and the time allowed in seconds."""
+    """What to run: the load (requests, tokens), the service it goes to, and the time allowed in seconds.
+
+    ``concurrency`` 0 sets no limit; ``request_rate`` (requests/s) 0 sends them as fast as the limit lets.
+    """
 
     executable: str
     host: str
@@ -46,6 +49,8 @@ class BenchRequest:
     api_key: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     extra_arguments: tuple[str, ...] = ()
+    request_rate: float = 0.0
+    detailed: bool = False
 
 
 def command_line(request: BenchRequest, directory: str) -> list[str]:
@@ -69,8 +74,8 @@ def command_line(request: BenchRequest, directory: str) -> list[str]:
         str(request.output_tokens),
         "--num-prompts",
         str(request.num_prompts),
-        "--max-concurrency",
-        str(request.concurrency),
+        *(["--max-concurrency", str(request.concurrency)] if request.concurrency else []),
+        *(["--request-rate", f"{request.request_rate:g}"] if request.request_rate else []),
         "--seed",
         str(request.seed),
         "--percentile-metrics",
@@ -78,7 +83,9 @@ def command_line(request: BenchRequest, directory: str) -> list[str]:
         "--metric-percentiles",
         ",".join(request.percentiles),
         "--disable-tqdm",
+        "--ignore-eos",
         "--save-result",
+        *(["--save-detailed"] if request.detailed else []),
         "--result-dir",
         directory,
         "--result-filename",
@@ -93,18 +100,24 @@ def run(request: BenchRequest) -> dict[str, Any]:
     A benchmark that can't be run (no such command, user or temporary directory) has the exit status None and unknown
     evidence.
     """
+    return measure(request)[0]
+
+
+def measure(request: BenchRequest) -> tuple[dict[str, Any], str]:
+    """Do what ``run`` does, and return the saved result as text beside it; empty where none was saved."""
     started = time.monotonic()
     try:
         directory = tempfile.mkdtemp(prefix="moefleet-bench-")
     except OSError as error:
-        return _not_run(request, str(error))
+        return _not_run(request, str(error)), ""
     try:
-        account = _account(request.user)
+        account = account_of(request.user)
         if account is not None:
             os.chown(directory, account.pw_uid, account.pw_gid)
         argv = command_line(request, directory)
-        rc, output, timed_out = _execute(argv, _environment(request, directory), directory, account, request.timeout_s)
-        evidence = bench_serve.parse(_result_text(directory) or output, requested=request.num_prompts)
+        rc, output, timed_out = execute(argv, _environment(request, directory), directory, account, request.timeout_s)
+        saved = _result_text(directory)
+        evidence = bench_serve.parse(saved or output, requested=request.num_prompts)
         return {
             "argv": argv,
             "rc": rc,
@@ -112,9 +125,9 @@ def run(request: BenchRequest) -> dict[str, Any]:
             "seconds": round(time.monotonic() - started, 1),
             "evidence": evidence.to_dict(),
             "output_tail": output[-_TAIL_CHARACTERS:],
-        }
+        }, saved
     except OSError as error:
-        return _not_run(request, str(error))
+        return _not_run(request, str(error)), ""
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -153,7 +166,12 @@ def _environment(request: BenchRequest, directory: str) -> dict[str, str]:
     return environment
 
 
-def _account(user: str) -> Any | None:
+def account_of(user: str) -> Any | None:
+    """Return the account of a user's name; None of an empty one.
+
+    Raises:
+        OSError: there is no such user.
+    """
     if not user:
         return None
     try:
@@ -162,9 +180,14 @@ def _account(user: str) -> Any | None:
         raise OSError(f"there is no user {user}") from None
 
 
-def _execute(
+def execute(
     argv: list[str], environment: dict[str, str], directory: str, account: Any | None, timeout_s: float
 ) -> tuple[int, str, bool]:
+    """Run a command as ``account``, and end it with all its children after ``timeout_s``.
+
+    Returns:
+        Its exit status, what it printed (standard output and error), and whether it was ended.
+    """
     identity: dict[str, Any] = {}
     if account is not None and account.pw_uid != os.geteuid():
         identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}

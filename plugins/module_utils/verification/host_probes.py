@@ -30,6 +30,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
     "NRestarts",
     "Restart",
     "ExecMainStartTimestamp",
+    "InvocationID",
     "NeedDaemonReload",
     "UnitFileState",
     "FragmentPath",

@@ -75,6 +75,52 @@ def check_models_alike(states: Mapping[str, HostState]) -> list[Check]:
     ]
 
 
+def check_versions_alike(states: Mapping[str, HostState]) -> list[Check]:
+    """Judge whether the versions of everything that ranks share with each other are the same on all hosts.
+
+    A part that no host has, as the driver where there are no GPUs, is not spoken of. Nothing is said where no host's
+    versions were asked for.
+    """
+    seen = {host: state.versions for host, state in states.items() if state.reached and state.versions is not None}
+    asked = {
+        host for host, state in states.items() if state.reached and not state.why("versions").startswith("not asked")
+    }
+    if not seen and not asked:
+        return []
+    title, expected = "All hosts have the same versions", "one version of each part"
+    parts = sorted({part for versions in seen.values() for part in versions})
+    differing: list[str] = []
+    for part in parts:
+        hosts: dict[str, list[str]] = {}
+        for host, versions in seen.items():
+            hosts.setdefault(versions.get(part, "none"), []).append(host)
+        if len(hosts) > 1:
+            differing.append(
+                f"{part} " + ", ".join(f"{version} on {'/'.join(where)}" for version, where in hosts.items())
+            )
+    common = next(iter(seen.values()), {})
+    observed = "; ".join(differing) or ", ".join(f"{part} {common[part]}" for part in parts) or "unknown"
+    unread = [f"{host}: {states[host].why('versions')}" for host in sorted(asked - set(seen))]
+    if differing:
+        reason, fix = f"versions differ: {'; '.join(differing)}", "Run `ansible-playbook site.yml` on all hosts."
+        return [Check("versions_alike", SERVICE, title, "", FAIL, expected, observed, reason, fix)]
+    if unread:
+        return [
+            Check(
+                "versions_alike",
+                SERVICE,
+                title,
+                "",
+                UNKNOWN,
+                expected,
+                observed,
+                "; ".join(unread),
+                "See the hosts' own checks.",
+            )
+        ]
+    return [Check("versions_alike", SERVICE, title, "", PASS, expected, observed)]
+
+
 def _health(plan: Planned, health: Mapping[str, Any]) -> Check:
     title, expected = "The API answers", "HTTP status 200"
     observed = f"HTTP status {health['status']}" if health["status"] is not None else "no answer"

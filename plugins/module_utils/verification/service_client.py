@@ -45,10 +45,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """A completion to ask for: model name, prompt, number of tokens, seconds allowed."""
+    """A completion to ask for: model name, prompt (text or token ids), number of tokens, seconds allowed."""
 
     model: str
-    prompt: str
+    prompt: str | list[int]
     max_tokens: int
     timeout_s: float
 
@@ -101,14 +101,14 @@ def health(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
         "ok": answer.status == 200,
         "status": answer.status,
         "seconds": round(answer.seconds, 3),
-        "error": _error(answer),
+        "error": error_of(answer),
     }
 
 
 def models(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
     """Ask ``/v1/models`` for the served names; None when there is no readable answer."""
     answer = ask(endpoint, "/v1/models", timeout_s)
-    error, names = _error(answer), None
+    error, names = error_of(answer), None
     if not error:
         try:
             names = sorted(str(entry["id"]) for entry in json.loads(answer.body)["data"])
@@ -120,7 +120,7 @@ def models(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
 def read_metrics(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
     """Ask ``/metrics`` and return the evidence's values, each None when there is no readable answer."""
     answer = ask(endpoint, "/metrics", timeout_s)
-    error = _error(answer)
+    error = error_of(answer)
     evidence = metrics.parse("" if error else answer.body)
     if not error and evidence.values["engines"] is None:
         error = "; ".join(evidence.reasons)
@@ -145,8 +145,9 @@ def completion(endpoint: Endpoint, question: Question, engine: int | None) -> di
         "seconds": round(answer.seconds, 3),
         "timed_out": answer.timed_out,
         "tokens": None,
+        "prompt_tokens": None,
         "text": None,
-        "error": _error(answer),
+        "error": error_of(answer),
     }
     if result["error"]:
         return result
@@ -154,6 +155,7 @@ def completion(endpoint: Endpoint, question: Question, engine: int | None) -> di
         reply = json.loads(answer.body)
         result["text"] = str(reply["choices"][0]["text"])
         result["tokens"] = count(reply["usage"]["completion_tokens"])
+        result["prompt_tokens"] = count(reply["usage"].get("prompt_tokens"))
     except (ValueError, KeyError, TypeError, IndexError):
         result["error"] = f"the answer is no completion: {answer.body[:200]}"
         return result
@@ -186,6 +188,7 @@ def completions(
                 "seconds": None,
                 "timed_out": False,
                 "tokens": None,
+                "prompt_tokens": None,
                 "text": None,
                 "error": f"not asked: the {width} engines asked before it gave no answer",
                 "asked": False,
@@ -212,7 +215,8 @@ def _guard(sock: Any, seconds: float, expired: threading.Event) -> threading.Tim
     return timer
 
 
-def _error(answer: Answer) -> str:
+def error_of(answer: Answer) -> str:
+    """Return why there is no answer of status 200; empty where there is."""
     if answer.error:
         return answer.error
     if answer.status != 200:
