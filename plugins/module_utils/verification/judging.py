@@ -15,13 +15,17 @@ from ..evidence.result import FAIL, NOT_APPLICABLE, PASS, SEVERITY, UNKNOWN, WAR
 from ..pages.quantities import figure
 from .catalogue.model import (
     AT_MOST,
+    EXPERIMENTS,
+    FABRIC,
     HOST,
     LARGEST,
     LAST,
     MEAN,
     MEDIAN,
     PAIR,
+    SERVICE,
     SMALLEST,
+    WATCHED,
     Acceptance,
 )
 from .floors import beyond
@@ -31,6 +35,13 @@ from .model import Check, VerificationError
 
 _HERE = "not applicable here"
 _SAMPLES_FOR_P99 = 1000
+
+_MEASURE = {
+    FABRIC: "ansible-playbook verify.yml --tags fabric -e stop_service=true",
+    SERVICE: "ansible-playbook verify.yml",
+    EXPERIMENTS: "ansible-playbook verify.yml --tags experiments",
+    WATCHED: "ansible-playbook verify.yml",
+}
 
 _STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     MEAN: statistics.fmean,
@@ -157,10 +168,8 @@ def _judge(
     if not expected:
         return [*checks, _check_alone(entry, limits)]
     if missing and not checks:
-        return [_check_missing(entry, limits, Place(), "it was not measured")]
-    return checks + [
-        _check_missing(entry, limits, place, f"it was not measured at {place.name()}") for place in missing
-    ]
+        return [_check_missing(entry, limits, Place())]
+    return checks + [_check_missing(entry, limits, place) for place in missing]
 
 
 def _place(entry: Acceptance, one: Measurement) -> Place:
@@ -255,6 +264,8 @@ def _check_measured(entry: Acceptance, limits: Limits, one: _Measured, middle: f
     if one.samples is not None and one.samples < _SAMPLES_FOR_P99:
         reasons.append(f"{one.samples} samples: too few for a 99th percentile, this is about the slowest of them")
     verdict = worst(verdicts)
+    if verdict != PASS and not reasons[0].startswith(entry.title):
+        reasons[0] = f"{entry.title}: {reasons[0]}"
     reasons += [note] if (note := limits.note(entry)) else []
     return replace(
         _blank(entry, limits, one.place),
@@ -306,12 +317,13 @@ def _check_alone(entry: Acceptance, limits: Limits) -> Check:
     return replace(_blank(entry, limits, Place()), verdict=NOT_APPLICABLE, observed="not measured", reason=reason)
 
 
-def _check_missing(entry: Acceptance, limits: Limits, place: Place, reason: str) -> Check:
+def _check_missing(entry: Acceptance, limits: Limits, place: Place) -> Check:
+    at = f" at {place.name()}" if place.host else ""
     return replace(
         _blank(entry, limits, place),
         observed="not measured",
-        reason=reason,
-        fix=f"Measure it: `ansible-playbook verify.yml --tags {entry.phase}`.",
+        reason=f"{entry.title} was not measured{at}",
+        fix=f"Measure it: `{_MEASURE[entry.phase]}`.",
     )
 
 

@@ -53,7 +53,7 @@ class Limits:
     def describe(self, entry: Acceptance) -> str:
         """Return what is expected, in words."""
         if self.threshold is None:
-            return "a measurement; nothing is asked of it"
+            return "to be measured; it has no threshold"
         words = _describe(self.threshold, entry)
         if self.asked is None or self.floor is None:
             return words

@@ -100,7 +100,7 @@ def test_a_known_failure_outranks_an_unknown_run() -> None:
 
 def test_a_run_with_a_warning_counts() -> None:
     check = one("sessions_error_rate", run(0.0, verdict="warn", reason="odd"))
-    assert (check.verdict, check.value, check.reason) == ("warn", 0.0, "odd")
+    assert (check.verdict, check.value, check.reason) == ("warn", 0.0, "Requests that failed, all sessions: odd")
 
 
 @pytest.mark.parametrize("values", [{}, {"value": None}, {"value": "much"}, {"value": True}, {"value": float("nan")}])
@@ -116,7 +116,11 @@ def test_a_verdict_that_is_none_is_unknown() -> None:
 
 def test_no_run_is_unknown() -> None:
     check = one("sessions_error_rate")
-    assert (check.verdict, check.observed, check.reason) == ("unknown", "not measured", "there was no run")
+    assert (check.verdict, check.observed, check.reason) == (
+        "unknown",
+        "not measured",
+        "Requests that failed, all sessions: there was no run",
+    )
 
 
 def test_fewer_runs_than_asked_for_are_said() -> None:
@@ -173,6 +177,7 @@ def test_nothing_measured_is_one_unknown_where_the_phase_was_asked_for() -> None
     assert {check.verdict for check in checks} == {"unknown"}
     assert [check.id for check in checks] == [entry.id for entry in ACCEPTANCES if entry.phase == FABRIC]
     assert {check.host for check in checks} == {""}
+    assert checks[0].reason == "RDMA one-way latency, 64 B was not measured"
     assert "--tags fabric" in checks[0].fix
 
 
@@ -282,7 +287,7 @@ def test_the_derived_one_judges(value: float, verdict: str) -> None:
 def test_the_lab_is_not_judged_by_thresholds_for_gpus() -> None:
     check = judged(measurement("sessions_throughput", run(4.0, "output_tokens_s")), plan=lab_plan())[0]
     assert (check.verdict, check.source) == ("pass", "")
-    assert check.expected == "a measurement; nothing is asked of it"
+    assert check.expected == "to be measured; it has no threshold"
 
 
 def test_own_thresholds() -> None:
