@@ -31,11 +31,13 @@ options:
     choices:
       - apt_candidates
       - apt_history
+      - collective
       - dcb
       - dkms_status
       - dnf_modules
       - driver_packages
       - environment_file
+      - eplb_log
       - etc_hosts
       - ethtool_pause
       - ethtool_statistics
@@ -61,6 +63,7 @@ options:
       - ofed_info
       - p2p_bandwidth
       - pci_acs
+      - ping
       - secure_boot
       - service_limits
       - traffic_class

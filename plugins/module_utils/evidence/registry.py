@@ -12,6 +12,7 @@ from typing import Any
 
 from . import (
     bench_serve,
+    collective,
     dcb,
     dkms,
     driver_packages,
@@ -34,6 +35,7 @@ from . import (
     packages,
     pci_acs,
     perftest,
+    ping,
     qos,
     secure_boot,
     systemd,
@@ -156,6 +158,12 @@ _ALL = (
         iperf3.TOOL,
         iperf3.parse,
         ("minimum_bit_s", "line_rate_gbit_s", "maximum_loss_percent", "maximum_retransmits"),
+    ),
+    Tool(ping.TOOL, ping.parse, ("maximum_loss_percent", "maximum_us")),
+    Tool(
+        collective.TOOL,
+        collective.parse,
+        ("operation", "bytes", "ranks", "hosts", "transports", "minimum_busbw_gbyte_s"),
     ),
     Tool(vllm_output.HELP_TOOL, vllm_output.parse_help, ("flags", "required")),
     Tool(vllm_output.LOG_TOOL, vllm_output.parse_log, ("data_parallel_size_local", "minimum_kv_cache_tokens")),

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Running a step on its host: several times, never longer than allowed, and read by the evidence parsers."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import platform
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable
+
+from ...evidence import registry
+from ...evidence.result import UNKNOWN, Evidence
+from .steps import CLIENT, PROGRAM, SERVER, Read, Step
+
+TAIL_CHARACTERS = 4000
+NOT_FOUND = 127
+TIMED_OUT = 124
+_GRACE_S = 3.0
+_AGAIN_S = 0.2
+# A server that isn't there yet, or is still busy with the run before.
+_NOT_THERE = re.compile(
+    r"[Cc]onnection refused|unable to connect to server|server is busy|Couldn't connect to"
+    r"|Unable to init the socket connection"
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a program ended: exit status (124 when its time was over, 127 when it isn't there) and all it printed."""
+
+    status: int
+    output: str = ""
+
+
+Run = Callable[[Sequence[str], Mapping[str, str], float], Done]
+
+
+def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Done:
+    """Run a program with the C locale; when its time is over, all its processes are ended."""
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "LANGUAGE": "C", **environment},
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Done(NOT_FOUND, f"{argv[0]}: {error.strerror}")
+    with process:
+        try:
+            output, _unused = process.communicate(timeout=max(timeout_s, 0.1))
+            return Done(process.returncode, output.decode("utf-8", "replace"))
+        except subprocess.TimeoutExpired:
+            return Done(TIMED_OUT, _end(process).decode("utf-8", "replace"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> bytes:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):  # it ended between the time limit and the signal
+            os.killpg(process.pid, number)
+        try:
+            output, _unused = process.communicate(timeout=_GRACE_S)
+            return output
+        except subprocess.TimeoutExpired:
+            continue
+    return b""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where steps run: how a program is run, the clock (seconds), and the prefix of the paths that are read."""
+
+    run: Run = run
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    root: Path = field(default_factory=lambda: Path("/"))
+
+
+def measure(step: Step, place: Place) -> list[dict[str, Any]]:
+    """Run a step and return one measurement for each of its figures; a server has none."""
+    conditions = {**conditions_of(place.root), **step.conditions}
+    if step.missing:
+        return [_measurement(step, read, [_unknown(read, step.missing)], conditions) for read in step.reads]
+    with tempfile.TemporaryDirectory(prefix="moefleet-measure-") as directory:
+        argv = step.argv
+        if step.program:
+            path = Path(directory) / "program.py"
+            path.write_text(step.program, encoding="utf-8")
+            argv = tuple(str(path) if word == PROGRAM else word for word in argv)
+        if step.role == SERVER:
+            _serve(step, argv, place)
+            return []
+        outputs = _runs(step, argv, place)
+    return [_measurement(step, read, [_read(read, done, step) for done in outputs], conditions) for read in step.reads]
+
+
+def _runs(step: Step, argv: Sequence[str], place: Place) -> list[Done]:
+    """The runs that count. Where one can't be run at all, the others would only wait for the same."""
+    counted: list[Done] = []
+    for number in range(step.warmup + step.repeats):
+        done = _attempt(step, argv, place)
+        hopeless = done.status in (NOT_FOUND, TIMED_OUT) or (step.role == CLIENT and _refused(done))
+        if number >= step.warmup or hopeless:
+            counted.append(done)
+        if hopeless:
+            break
+    return counted
+
+
+def _attempt(step: Step, argv: Sequence[str], place: Place) -> Done:
+    deadline = place.clock() + step.wait_s
+    while True:
+        done = place.run(argv, step.environment, step.timeout_s)
+        if step.role != CLIENT or not _refused(done) or place.clock() >= deadline:
+            return done
+        place.sleep(_AGAIN_S)
+
+
+def _refused(done: Done) -> bool:
+    return done.status not in (0, TIMED_OUT) and _NOT_THERE.search(done.output) is not None
+
+
+def _serve(step: Step, argv: Sequence[str], place: Place) -> None:
+    """Serve one client after the other until each had its run, or the time is over."""
+    deadline = place.clock() + step.wait_s
+    served = 0
+    while served < step.warmup + step.repeats:
+        left = deadline - place.clock()
+        if left <= 0:
+            return
+        done = place.run(argv, step.environment, left)
+        if done.status in (NOT_FOUND, TIMED_OUT):
+            return
+        if done.status == 0:
+            served += 1
+        else:
+            place.sleep(_AGAIN_S)
+
+
+def _read(read: Read, done: Done, step: Step) -> dict[str, Any]:
+    evidence = registry.parse(read.tool, done.output, read.context)
+    reasons = {
+        NOT_FOUND: f"it could not be run: {done.output.strip()[-200:]}",
+        TIMED_OUT: f"it did not end within {step.timeout_s:g} s",
+    }
+    if done.status in reasons:
+        evidence = Evidence(read.tool, evidence.values, UNKNOWN, (reasons[done.status], *evidence.reasons))
+    return {"evidence": evidence.to_dict(), "output": done.output[-TAIL_CHARACTERS:]}
+
+
+def _unknown(read: Read, reason: str) -> dict[str, Any]:
+    return {"evidence": Evidence(read.tool, {}, UNKNOWN, (reason,)).to_dict(), "output": ""}
+
+
+def _measurement(
+    step: Step, read: Read, runs: Sequence[Mapping[str, Any]], conditions: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "check": read.check,
+        "host": step.host,
+        "peer": step.peer,
+        "runs": list(runs),
+        "argv": list(step.argv),
+        "conditions": dict(conditions),
+        "not_applicable": "",
+    }
+
+
+def conditions_of(root: Path = Path("/")) -> dict[str, Any]:
+    """What a result rests on: load averages before it (null where they can't be read), kernel, processors, time."""
+    try:
+        words = (root / "proc" / "loadavg").read_text(encoding="utf-8").split()
+        load: list[float] | None = [float(word) for word in words[:3]]
+    except (OSError, ValueError):
+        load = None
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "load_averages": load,
+        "kernel": platform.release(),
+        "processors": os.cpu_count(),
+        "time": now.isoformat(timespec="seconds"),
+    }
