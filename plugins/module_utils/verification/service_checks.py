@@ -82,8 +82,10 @@ def check_versions_alike(states: Mapping[str, HostState]) -> list[Check]:
     versions were asked for.
     """
     seen = {host: state.versions for host, state in states.items() if state.reached and state.versions is not None}
-    asked = {
-        host for host, state in states.items() if state.reached and not state.why("versions").startswith("not asked")
+    asked = set(seen) | {
+        host
+        for host, state in states.items()
+        if state.reached and not state.reasons.get("versions", "not asked").startswith("not asked")
     }
     if not seen and not asked:
         return []

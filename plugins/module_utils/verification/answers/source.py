@@ -97,8 +97,8 @@ def computed(wanted: Wanted, cache: Path | None, compute: Compute | None = None)
     if size > wanted.most_bytes:
         most = f"{wanted.most_bytes / 1e9:.0f} GB"
         raise BadReferenceError(
-            f"the checkpoint has {size / 1e9:.0f} GB, and one is computed of up to {most}: name a file in verify_reference,"
-            " or record one from a service you trust (verify_reference_record)"
+            f"the checkpoint has {size / 1e9:.0f} GB, and one is computed of up to {most}: name a file in"
+            " verify_reference, or record one from a service you trust (verify_reference_record)"
         )
     document = (compute or run_program)(wanted)
     try:

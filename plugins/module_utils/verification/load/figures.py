@@ -14,7 +14,6 @@ from ...evidence.result import FAIL, PASS, UNKNOWN
 from ..entries import measured, not_applicable, value
 from .stages import REQUESTS_OF_AN_ENGINE, Load, engine_growth, variation_percent
 
-SAMPLES_FOR_P99 = 1000
 # The percentiles of the time to first token that are figures, by the length of the prompt.
 _SHORTEST = 512
 LENGTHS: Mapping[int, tuple[str, ...]] = {
@@ -39,14 +38,8 @@ def too_long(tokens: int, output: int, most: int) -> str:
 
 def latency(tokens: int, load: Load, conditions: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the figures of a latency stage."""
-    found = []
-    for name in latency_ids(tokens):
-        notes = list(load.evidence.reasons)
-        samples = load.evidence.values.get("samples") or 0
-        if name.endswith("p99") and samples < SAMPLES_FOR_P99:
-            notes.append(f"{samples} samples: too few for a 99th percentile, this is about the slowest of them")
-        found.append(_of_load(name, load, load.evidence.verdict, notes, conditions))
-    return found
+    evidence = load.evidence
+    return [_of_load(name, load, evidence.verdict, evidence.reasons, conditions) for name in latency_ids(tokens)]
 
 
 def sessions(

@@ -147,11 +147,11 @@ def test_an_engine_that_began_anew_is_unknown() -> None:
     assert entry["runs"][0]["evidence"]["verdict"] == "unknown"
 
 
-def test_a_p99_of_few_says_so() -> None:
+def test_figures_of_a_length_say_what_they_rest_on() -> None:
     load = stages.run_stage(stages.LATENCY, REQUEST, 0.0, {}, bench=Service())
     found = by_check(figures.latency(512, load, {}))
     assert set(found) == {"ttft_512_p50", "ttft_512_p95", "ttft_512_p99"}
-    assert "100 samples: too few" in found["ttft_512_p99"]["runs"][0]["evidence"]["reasons"][0]
+    assert found["ttft_512_p99"]["runs"][0]["evidence"]["values"]["samples"] == 100
     assert set(by_check(figures.latency(4096, load, {}))) == {"ttft_4096_p95"}
 
 
