@@ -26,7 +26,13 @@ _MATRIX = re.compile(
     r"^Unidirectional P2P=Enabled Bandwidth.*Matrix|memcpy CE GPU\(row\) (?:->|<-) GPU\(column\) bandwidth",
     re.IGNORECASE,
 )
-_COLUMNS = re.compile(r"^\s*(?:D\\D)?((?:\s+\d{1,3}){2,})\s*$")
+_BANNER = re.compile(r"^\[P2P \(Peer-to-Peer\) GPU Bandwidth Latency Test\]")
+# With the factor that makes microseconds of it.
+_LATENCIES = (
+    (re.compile(r"^P2P=Enabled Latency .*Matrix \(us\)"), 1.0),
+    (re.compile(r"^Device to Device Latency SM GPU\(row\) <-> GPU\(column\) \(ns\)"), 1e-3),
+)
+_COLUMNS = re.compile(r"^\s*(?:D\\D|GPU)?((?:\s+\d{1,3}){2,})\s*$")
 _DEVICE = re.compile(r"^Device: (\d{1,3}), ")
 _CANNOT = re.compile(r"^Device=(\d{1,3}) CANNOT Access Peer Device=(\d{1,3})")
 _FAILED = re.compile(r"CUDA error|cudaError|CUDA failure|no CUDA-capable device", re.IGNORECASE)
@@ -47,11 +53,13 @@ def parse_p2p(text: str, context: Context | None = None) -> Evidence:
             a pair is a bad one; 0.8).
 
     Returns:
-        ``median_gbyte_s``, ``pairs`` (a number; ordered pairs), ``low_pairs`` (``[from, to]`` each), ``gpus``.
+        ``median_gbyte_s``, ``pairs`` (a number; ordered pairs), ``low_pairs`` (``[from, to]`` each), ``gpus``,
+        ``latency_us`` (median of all pairs, as GPUs see it; None where it wasn't measured).
     """
     lines = clean_lines(text)
     found = Findings()
-    values: dict[str, Any] = {"median_gbyte_s": None, "pairs": None, "low_pairs": [], "gpus": None}
+    names = ("median_gbyte_s", "pairs", "gpus", "latency_us")
+    values: dict[str, Any] = {**dict.fromkeys(names), "low_pairs": []}
     for line in lines:
         cannot = _CANNOT.match(line)
         if cannot is not None:
@@ -72,7 +80,9 @@ def parse_p2p(text: str, context: Context | None = None) -> Evidence:
     pairs = {pair: figure for pair, figure in figures.items() if pair[0] != pair[1]}
     known = {pair: figure for pair, figure in pairs.items() if figure is not None}
     median = round(statistics.median(known.values()), 2) if known else None
-    values.update(median_gbyte_s=median, pairs=len(known), gpus=len(matrix))
+    values.update(median_gbyte_s=median, pairs=len(known), gpus=len(matrix), latency_us=_latency(lines, len(matrix)))
+    if values["latency_us"] is None and any(_BANNER.match(line) for line in lines[:start]):
+        found.unknowns.append("the matrix of latencies, which comes last, is not complete: cut off")
     if len(known) != len(pairs) or median is None:
         found.unknowns.append("a pair's bandwidth can't be read")
         return found.evidence(P2P_TOOL, values)
@@ -137,6 +147,20 @@ def parse_topology(text: str, context: Context | None = None) -> Evidence:
         values["nic_affinity"][name] = [gpu for gpu, link in near.items() if link == best]
     _judge_topology(gpus, context, values, found)
     return found.evidence(TOPOLOGY_TOOL, values)
+
+
+def _latency(lines: Sequence[str], gpus: int) -> float | None:
+    """The median latency between two GPUs with P2P; None where its matrix isn't there or isn't whole."""
+    for heading, scale in _LATENCIES:
+        start = next((place for place, line in enumerate(lines) if heading.match(line)), None)
+        matrix = None if start is None else _read_matrix(lines[start + 1 :])
+        if matrix is None or len(matrix) != gpus:
+            continue
+        figures = [figure for row, cells in enumerate(matrix) for column, figure in enumerate(cells) if row != column]
+        known = [figure for figure in figures if figure is not None]
+        if known and len(known) == len(figures):
+            return round(statistics.median(known) * scale, 3)
+    return None
 
 
 def _judge_topology(gpus: Sequence[str], context: Context | None, values: dict[str, Any], found: Findings) -> None:

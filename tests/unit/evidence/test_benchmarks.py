@@ -185,6 +185,40 @@ def test_p2p_bandwidth(text: str, context: dict[str, Any], verdict: str, pairs: 
     assert (evidence.verdict, evidence.values["pairs"]) == (verdict, pairs), evidence.reasons
 
 
+NVBANDWIDTH = """Running device_to_device_memcpy_read_ce.
+memcpy CE GPU(row) -> GPU(column) bandwidth (GB/s)
+           0         1
+ 0       N/A    376.51
+ 1    376.49       N/A
+
+Running device_to_device_latency_sm.
+Device to Device Latency SM GPU(row) <-> GPU(column) (ns)
+           0         1
+ 0       N/A    772.58
+ 1    773.42       N/A
+"""
+
+
+@pytest.mark.parametrize(("text", "latency_us"), [(P2P, 2.6), (NVBANDWIDTH, 0.773)])
+def test_latency_between_gpus(text: str, latency_us: float) -> None:
+    evidence = registry.parse("p2p_bandwidth", text, {})
+    assert (evidence.verdict, evidence.values["latency_us"]) == (PASS, latency_us)
+    assert evidence.values["median_gbyte_s"] == pytest.approx(376.5)
+
+
+@pytest.mark.parametrize("end", ["P2P=Enabled Latency", "   CPU     0"])
+def test_latency_between_gpus_that_is_not_whole(end: str) -> None:
+    """Half a matrix of latencies is none, and what was cut off is unknown."""
+    whole = P2P[: P2P.rindex(end)].rstrip()
+    half = "\n".join(whole.split("\n")[:-1]) if "CPU" in end else whole
+    evidence = registry.parse("p2p_bandwidth", half, {})
+    assert (evidence.verdict, evidence.values["median_gbyte_s"], evidence.values["latency_us"]) == (
+        UNKNOWN,
+        376.5,
+        None,
+    )
+
+
 TOPOLOGY = read("B18_topo_ansi.txt")
 OLD_TOPOLOGY = (
     "\tGPU0\tGPU1\tmlx5_0\tCPU Affinity\nGPU0\t X \tSYS\tPHB\t0-47\nGPU1\tSYS\t X \tSYS\t0-47\n"
