@@ -133,7 +133,12 @@ def limits_of(entry: Acceptance, plan: Mapping[str, Any], choice: Choice) -> Lim
 
 
 def objective_of(entry: Acceptance, plan: Mapping[str, Any]) -> Threshold | None:
-    """Return what the plan's objectives ask of a figure: the best is expected, the laxest must be kept."""
+    """Return what the plan asks of a figure: of its objectives the best is expected, the laxest must be kept.
+
+    Of the KV cache the plan asks what its sessions need, and expects what it computed for the largest overhead.
+    """
+    if entry.id == "kv_cache_tokens":
+        return _kv_cache(plan)
     targets = [
         target * 100 if objective.get("metric") == "memory_used_fraction" else target
         for objective in plan.get("objectives") or ()
@@ -143,6 +148,17 @@ def objective_of(entry: Acceptance, plan: Mapping[str, Any]) -> Threshold | None
         return None
     best, laxest = (min, max) if entry.better == AT_MOST else (max, min)
     return Threshold(PLAN, best(targets), None, laxest(targets))
+
+
+def _kv_cache(plan: Mapping[str, Any]) -> Threshold | None:
+    memory = plan.get("memory")
+    rank = memory.get("per_rank") if isinstance(memory, Mapping) else None
+    if not isinstance(rank, Mapping):
+        return None
+    needed, capacity = number(rank.get("kv_cache_tokens")), number(rank.get("kv_capacity_tokens"))
+    if needed is None:
+        return None
+    return Threshold(PLAN, max(needed, capacity or needed), None, needed)
 
 
 def _speaks_of(objective: Mapping[str, Any]) -> str:

@@ -148,7 +148,8 @@ def _network(plan: Mapping[str, Any], figures: Mapping[str, float]) -> list[Pred
         ),
         _row("A message of 1 MiB", "us", _Range(message_us / payload), figures.get("rdma_latency_1mb")),
     ]
-    if share:
+    # Without GPUs collectives run with other ranks than the plan's.
+    if share and _table(plan, "performance"):
         exchange_us, exchange = 1e6 * share / links.bytes_s * 1e6 / payload, links.bytes_s * payload / share * 1e-9
         rows += [
             _row("All-to-all, 1 MB a rank", "us", _Range(exchange_us), figures.get("all_to_all_1mb")),

@@ -96,6 +96,11 @@ def test_objectives_of_the_plan() -> None:
     assert limits("ttft_512_p50", plan=plan).threshold.source == "§7.1.1"  # type: ignore[union-attr]
 
 
+def test_the_kv_cache_must_hold_what_the_plans_sessions_need() -> None:
+    assert limits("kv_cache_tokens").threshold == Threshold("plan", 372929, None, 229376)
+    assert limits("kv_cache_tokens", plan=lab_plan()).threshold is None
+
+
 def test_thresholds_for_gpus_do_not_judge_the_cpu_engine() -> None:
     assert limits("sessions_throughput", plan=lab_plan()).threshold is None
     assert limits("sessions_error_rate", plan=lab_plan()).threshold is not None
