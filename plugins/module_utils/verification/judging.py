@@ -66,12 +66,16 @@ class Place:
 
 @dataclass(frozen=True)
 class _Measured:
-    """The runs of one figure at one place, read: values of the runs that count, and what is wrong with the others."""
+    """The runs of one figure at one place, read: values of the runs that count, and what is wrong with the others.
+
+    ``spoiled`` are the figures of runs that don't count: they are shown, and judge nothing.
+    """
 
     place: Place
     runs: int
     asked: int
     values: tuple[float, ...]
+    spoiled: tuple[float, ...]
     words: tuple[str, ...]
     verdicts: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -190,6 +194,7 @@ def _covered(place: Place, excused: Sequence[Measurement]) -> bool:
 def _gather(entry: Acceptance, place: Place, ones: Sequence[Measurement]) -> _Measured:
     runs = [run for one in ones for run in one.runs]
     values: list[float] = []
+    spoiled: list[float] = []
     words: list[str] = []
     verdicts: list[str] = []
     reasons: list[str] = []
@@ -200,6 +205,8 @@ def _gather(entry: Acceptance, place: Place, ones: Sequence[Measurement]) -> _Me
             words.append(value)
         elif value is not None:
             values.append(value * entry.scale)
+        elif (lost := number(_dig(run.values, entry.figure))) is not None:
+            spoiled.append(lost * entry.scale)
         if verdict != PASS:
             reasons.append(f"run {index + 1} of {len(runs)}: {reason}" if len(runs) > 1 else reason)
     return _Measured(
@@ -207,6 +214,7 @@ def _gather(entry: Acceptance, place: Place, ones: Sequence[Measurement]) -> _Me
         runs=len(runs),
         asked=sum(one.asked for one in ones),
         values=tuple(values),
+        spoiled=tuple(spoiled),
         words=tuple(sorted(set(words))),
         verdicts=tuple(verdicts),
         reasons=tuple(reasons),
@@ -294,6 +302,8 @@ def _compare(entry: Acceptance, one: _Measured, value: float, middle: float | No
 
 
 def _observed(entry: Acceptance, one: _Measured, value: float | None) -> str:
+    if value is None and one.spoiled:
+        return ", ".join(_amount(lost, entry) for lost in one.spoiled[:3]) + ", where a run went wrong"
     if value is None:
         return ", ".join(one.words) or ("not measured" if not one.runs else worst(one.verdicts))
     if len(one.values) == 1:

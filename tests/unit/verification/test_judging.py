@@ -88,6 +88,11 @@ def test_a_failed_run_fails_and_gives_no_value() -> None:
     assert "run 2 of 2: an engine died" in check.reason
 
 
+def test_the_figure_of_a_failed_run_is_shown() -> None:
+    check = one("right_answers", run(87.5, verdict="fail", reason="engine 3 answers something else"))
+    assert (check.verdict, check.value, check.observed) == ("fail", None, "87.5 %, where a run went wrong")
+
+
 def test_an_unknown_run_is_unknown_with_its_reason() -> None:
     check = one("sessions_error_rate", run(0.0), run(None, verdict="unknown", reason="cut off"))
     assert check.verdict == "unknown"
