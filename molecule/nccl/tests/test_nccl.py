@@ -20,54 +20,6 @@ PLANNED = {
     "GLOO_SOCKET_IFNAME": "eth1",
 }
 FILE = "/etc/moefleet/nccl.env"
-
-
-def seen_by_a_unit(host: Host) -> dict[str, str]:
-    """What a process gets of the file, through systemd as the service does."""
-    words = host.check_output(f"systemd-run --quiet --pipe --wait --property=EnvironmentFile={FILE} /usr/bin/env")
-    pairs = dict(line.split("=", 1) for line in words.splitlines() if "=" in line)
-    return {name: value for name, value in pairs.items() if name.startswith(("NCCL_", "GLOO_"))}
-
-
-def test_a_unit_gets_every_value_as_planned(host: Host) -> None:
-    assert seen_by_a_unit(host) == PLANNED
-
-
-def test_only_root_changes_it(host: Host) -> None:
-    file = host.file(FILE)
-    assert (file.user, file.group, file.mode) == ("root", "root", 0o644)
-
-
-def test_a_variable_that_is_not_planned_is_foretold_and_taken_out(converge: Path, machines: dict[str, Host]) -> None:
-    first, second = hosts.NAMES
-    machines[first].check_output(f"echo NCCL_IB_DISABLE=1 >> {FILE}")
-
-    foretold = hosts.played(converge, "--check", "--diff")
-    assert (foretold.changed(first), foretold.changed(second)) == (1, 0)
-    assert "-NCCL_IB_DISABLE=1" in foretold.output
-    assert "NCCL_IB_DISABLE" in seen_by_a_unit(machines[first])
-
-    mended = hosts.played(converge)
-    assert (mended.changed(first), mended.changed(second)) == (1, 0)
-    assert seen_by_a_unit(machines[first]) == PLANNED
-
-
-def test_an_empty_value_is_refused_by_name_and_nothing_is_written(converge: Path, machines: dict[str, Host]) -> None:
-    asked = {"nccl_environment": {"NCCL_IB_GID_INDEX": "", "NCCL_IB_TC": "  ", "NCCL_DEBUG": "WARN", "NCCL_NET": 0}}
-    words = hosts.refused(converge, variables=asked)
-    assert "no value for NCCL_IB_GID_INDEX, NCCL_IB_TC." in words
-    assert seen_by_a_unit(machines["mol-0"]) == PLANNED
-
-
-def test_a_name_that_selects_nothing_is_refused_before_it_is_written(converge: Path, machines: dict[str, Host]) -> None:
-    """NCCL itself would use TCP, and start."""
-    asked = {"nccl_environment": {"NCCL_SOCKET_IFNAME": "=eth7", "NCCL_IB_HCA": "=mlx5_0"}}
-    words = hosts.refused(converge, variables=asked)
-    assert "NCCL_IB_HCA==mlx5_0: this host has no RDMA device. NCCL would use TCP" in words
-    assert "NCCL_SOCKET_IFNAME==eth7 selects no interface that is up; there are eth0, eth1, eth2" in words
-    assert seen_by_a_unit(machines["mol-0"]) == PLANNED
-
-
 ENGINE = "/opt/moefleet/engine/lib/python3.11/site-packages/nvidia/nccl"
 # In make's place: builds nothing, and says what it was given and whether header and library are where a compiler looks.
 MAKE = """#!/bin/sh
@@ -76,6 +28,19 @@ printf '%s\\n' "$@" > arguments
 test -f Makefile && test -f nccl/include/nccl.h && test -f nccl/lib/libnccl.so || exit 2
 mkdir build && echo built > build/all_reduce_perf
 """
+
+
+@pytest.fixture
+def host(machines: dict[str, Host]) -> Host:
+    """The scenario's one host."""
+    return machines[hosts.NAMES[0]]
+
+
+def seen_by_a_unit(host: Host) -> dict[str, str]:
+    """What a process gets of the file, through systemd as the service does."""
+    words = host.check_output(f"systemd-run --quiet --pipe --wait --property=EnvironmentFile={FILE} /usr/bin/env")
+    pairs = dict(line.split("=", 1) for line in words.splitlines() if "=" in line)
+    return {name: value for name, value in pairs.items() if name.startswith(("NCCL_", "GLOO_"))}
 
 
 @pytest.fixture
@@ -89,9 +54,8 @@ def archive(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def builder(machines: dict[str, Host]) -> Iterator[Host]:
+def builder(host: Host) -> Iterator[Host]:
     """A host with an engine's NCCL and a make."""
-    host = machines["mol-0"]
     host.check_output(f"mkdir -p {ENGINE}/lib {ENGINE}/include")
     host.check_output(f"touch {ENGINE}/lib/libnccl.so.2 {ENGINE}/include/nccl.h")
     host.check_output("printf '%%s' %s > /usr/local/bin/make", MAKE)
@@ -100,24 +64,67 @@ def builder(machines: dict[str, Host]) -> Iterator[Host]:
     host.check_output("rm -rf /usr/local/bin/make /opt/moefleet/engine /opt/moefleet/nccl-tests")
 
 
-def test_programs_are_built_from_a_trusted_source_with_the_engines_own_nccl(
+def test_a_unit_gets_every_value_as_planned(host: Host) -> None:
+    assert seen_by_a_unit(host) == PLANNED
+
+
+def test_only_root_changes_it(host: Host) -> None:
+    file = host.file(FILE)
+    assert (file.user, file.group, file.mode) == ("root", "root", 0o644)
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        (
+            {"NCCL_IB_GID_INDEX": "", "NCCL_IB_TC": "  ", "NCCL_DEBUG": "WARN", "NCCL_NET": 0},
+            ["no value for NCCL_IB_GID_INDEX, NCCL_IB_TC."],
+        ),
+        # NCCL itself would use TCP, and start.
+        (
+            {"NCCL_SOCKET_IFNAME": "=eth7", "NCCL_IB_HCA": "=mlx5_0"},
+            [
+                "NCCL_IB_HCA==mlx5_0: this host has no RDMA device. NCCL would use TCP",
+                "NCCL_SOCKET_IFNAME==eth7 selects no interface that is up; there are eth0, eth1, eth2",
+            ],
+        ),
+    ],
+    ids=["empty values", "a name that selects nothing"],
+)
+def test_what_cannot_be_right_is_refused_before_it_is_written(
+    converge: Path, host: Host, environment: dict[str, object], words: list[str]
+) -> None:
+    said = hosts.refused(converge, variables={"nccl_environment": environment})
+    assert [word for word in words if word not in said] == [], said
+    assert seen_by_a_unit(host) == PLANNED
+
+
+def test_a_variable_that_is_not_planned_goes_and_programs_are_built_with_the_engines_own_nccl(
     converge: Path, builder: Host, archive: Path
 ) -> None:
+    """From a trusted source. Both are foretold, and another run finds nothing to do."""
     asked = {
         "nccl_tests_archive": str(archive),
         "nccl_tests_manage_packages": False,
         "nccl_tests_engine_path": "/opt/moefleet/engine",
     }
-    words = hosts.refused(converge, "--limit=mol-0", variables=asked)
+    words = hosts.refused(converge, variables=asked)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     assert f"its SHA-256 is {digest}, nccl_tests_archive_sha256 is not given" in words
 
+    builder.check_output(f"echo NCCL_IB_DISABLE=1 >> {FILE}")
     trusted = {**asked, "nccl_tests_archive_sha256": digest}
-    assert hosts.played(converge, "--limit=mol-0", "--check", variables=trusted).changed("mol-0") > 0
-    hosts.played(converge, "--limit=mol-0", variables=trusted)
+    foretold = hosts.played(converge, "--check", "--diff", variables=trusted)
+    assert foretold.changed("mol-0") > 1
+    assert "-NCCL_IB_DISABLE=1" in foretold.output
+    assert "NCCL_IB_DISABLE" in seen_by_a_unit(builder)
+    assert not builder.file("/opt/moefleet/nccl-tests").exists
+
+    hosts.played(converge, variables=trusted)
+    assert seen_by_a_unit(builder) == PLANNED
     given = builder.file("/opt/moefleet/nccl-tests/arguments").content_string.split("\n")
     assert "CUDA_HOME=/usr/local/cuda-12.4" in given
     assert "NCCL_HOME=/opt/moefleet/nccl-tests/nccl" in given
     assert "MPI=0" in given
     assert builder.file("/opt/moefleet/nccl-tests/build/all_reduce_perf").exists
-    assert hosts.played(converge, "--limit=mol-0", variables=trusted).changed("mol-0") == 0
+    assert hosts.played(converge, variables=trusted).changed("mol-0") == 0
