@@ -77,10 +77,14 @@ options:
     default: 8
   tolerance:
     description: >-
-      How far log-probabilities (natural) may differ from the reference's: an engine computes with fewer bits, and adds
-      in another order.
+      How far the log-probability (natural) of any token may differ from the reference's. An engine computes with fewer
+      bits, and where two experts are as good as each other that sends a token to the other one.
     type: float
-    default: 0.2
+    default: 0.5
+  median_tolerance:
+    description: The same for the middle of all tokens of an engine.
+    type: float
+    default: 0.1
   most_bytes:
     description: A checkpoint of more bytes is not computed, its answers are unknown without a reference.
     type: int
@@ -145,6 +149,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.moefleet.serving.plugins.module_utils.verification import entries, service_client
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.answers import ask, figures, source
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.answers.compare import Tolerance
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.answers.model import (
     RECORDED,
     Answer,
@@ -165,7 +170,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "cache": {"type": "path"},
     "prompts": {"type": "list", "elements": "str", "required": True},
     "tokens": {"type": "int", "default": 8, "no_log": False},
-    "tolerance": {"type": "float", "default": 0.2},
+    "tolerance": {"type": "float", "default": 0.5},
+    "median_tolerance": {"type": "float", "default": 0.1},
     "most_bytes": {"type": "int", "default": source.MOST_BYTES},
     "user": {"type": "str"},
     "concurrency": {"type": "int", "default": 8},
@@ -234,9 +240,10 @@ def measure(options: dict[str, Any], check_mode: bool = False) -> dict[str, Any]
         except BadReferenceError as error:
             missing = str(error)
     conditions = entries.conditions()
+    tolerance = Tolerance(options["tolerance"], options["median_tolerance"])
     found = [
-        figures.right_answers(reference, missing, answers, errors, options["tolerance"]),
-        figures.answers_alike(answers, errors, options["tolerance"]),
+        figures.right_answers(reference, missing, answers, errors, tolerance),
+        figures.answers_alike(answers, errors, tolerance),
     ]
     for entry in found:
         entry["conditions"].update(conditions)

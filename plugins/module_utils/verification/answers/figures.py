@@ -10,7 +10,7 @@ from typing import Any
 
 from ...evidence.result import FAIL, PASS, UNKNOWN, WARN
 from ..entries import measured, not_applicable
-from .compare import Comparison, compare_all
+from .compare import Comparison, Tolerance, compare_all
 from .model import RECORDED, Answer, Reference
 
 _MOST_REASONS = 8
@@ -21,7 +21,7 @@ def right_answers(
     missing: str,
     answers: Mapping[int, Sequence[Answer]],
     errors: Mapping[int, str],
-    tolerance: float,
+    tolerance: Tolerance,
 ) -> dict[str, Any]:
     """Judge every engine's answers against the reference; without one they are unknown, for ``missing``."""
     if reference is None:
@@ -34,7 +34,7 @@ def right_answers(
 
 
 def answers_alike(
-    answers: Mapping[int, Sequence[Answer]], errors: Mapping[int, str], tolerance: float
+    answers: Mapping[int, Sequence[Answer]], errors: Mapping[int, str], tolerance: Tolerance
 ) -> dict[str, Any]:
     """Judge whether all engines give the first engine's answers."""
     engines = sorted(answers)
@@ -47,24 +47,31 @@ def answers_alike(
 
 
 def _judge(
-    check: str, found: Mapping[int, Comparison], errors: Mapping[int, str], tolerance: float, note: str
+    check: str, found: Mapping[int, Comparison], errors: Mapping[int, str], tolerance: Tolerance, note: str
 ) -> dict[str, Any]:
     total = sum(found.values(), Comparison())
     unanswered = [f"engine {engine} gave no answer: {error}" for engine, error in errors.items()]
     right = sum(1 for comparison in found.values() if not comparison.faults)
     engines = len(found) + len(errors)
-    silent = [f"engine {engine}: nothing could be compared" for engine, entry in found.items() if not entry.compared]
+    silent = [
+        f"engine {engine}: nothing could be compared"
+        for engine, entry in found.items()
+        if not entry.differences and not entry.near_ties
+    ]
+    compared = len(total.differences)
     faults = list(total.faults)
     if len(faults) > _MOST_REASONS:
         faults = [*faults[:_MOST_REASONS], f"and {len(faults) - _MOST_REASONS} more"]
-    verdict = FAIL if faults else UNKNOWN if unanswered or not total.compared else WARN if silent else PASS
+    verdict = FAIL if faults else UNKNOWN if unanswered or not compared else WARN if silent else PASS
     values = {
-        "value": 100.0 * right / engines if engines and total.compared + len(faults) else None,
+        "value": 100.0 * right / engines if engines and compared + len(faults) else None,
         "engines": engines,
-        "tokens_compared": total.compared,
+        "tokens_compared": compared,
         "near_ties": total.near_ties,
         "worst_logprob_difference": total.worst,
-        "tolerance": tolerance,
+        "median_logprob_difference": total.median,
+        "tolerance": tolerance.token,
+        "median_tolerance": tolerance.median,
     }
     reasons = [*faults, *unanswered, *silent, *([note] if note else [])]
-    return measured(check, values, verdict, reasons, conditions={"tolerance": tolerance, "reference": note})
+    return measured(check, values, verdict, reasons, conditions={"reference": note})

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.answers import ask, figures, model
-from ansible_collections.moefleet.serving.plugins.module_utils.verification.answers.compare import compare
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.answers.compare import (
+    Tolerance,
+    compare,
+    compare_all,
+)
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.answers.model import (
     Answer,
     Reference,
@@ -18,7 +22,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.verification.answ
 )
 
 REFERENCE = Answer((54, 74), (Token(13, -2.227, 10, -2.988), Token(176, -2.512, 17, -2.6), Token(42, -3.188, 72, -3.9)))
-TOLERANCE = 0.2
+TOLERANCE = Tolerance(0.2, 0.1)
 
 
 def seen(*tokens: tuple[int, float]) -> Answer:
@@ -35,7 +39,7 @@ RIGHT = seen((13, -2.25), (176, -2.45), (42, -3.2))
 
 def test_rounding_is_right() -> None:
     result = compare(REFERENCE, RIGHT, TOLERANCE, "engine 0")
-    assert (result.compared, result.near_ties, result.faults) == (3, 0, ())
+    assert (len(result.differences), result.near_ties, result.faults) == (3, 0, ())
     assert result.worst == pytest.approx(0.062)
 
 
@@ -52,7 +56,7 @@ def test_the_right_token_with_a_wrong_probability_is_wrong() -> None:
 
 def test_a_near_tie_may_go_either_way_and_ends_the_comparison() -> None:
     result = compare(REFERENCE, seen((13, -2.3), (17, -2.5), (999, -9.0)), TOLERANCE, "engine 0")
-    assert (result.compared, result.near_ties, result.faults) == (1, 1, ())
+    assert (len(result.differences), result.near_ties, result.faults) == (1, 1, ())
     # The first token's second best is far behind: no tie.
     assert compare(REFERENCE, seen((10, -2.5)), TOLERANCE, "engine 0").faults
     # Close, but not one of the two.
@@ -66,8 +70,8 @@ def test_an_answer_that_ends_early_is_wrong() -> None:
 @given(st.lists(st.tuples(st.integers(0, 300), st.floats(-20, 0)), max_size=4))
 def test_comparison_is_total(tokens: list[tuple[int, float]]) -> None:
     result = compare(REFERENCE, seen(*tokens), TOLERANCE, "engine 0")
-    assert result.compared <= 3
-    assert bool(result.faults) or result.near_ties or result.compared == 3
+    assert len(result.differences) <= 3
+    assert bool(result.faults) or result.near_ties or len(result.differences) == 3
 
 
 def test_one_wrong_engine_of_two_fails() -> None:
@@ -168,7 +172,13 @@ def test_what_is_no_reference_is_refused(change: dict[str, object]) -> None:
         model.read("no JSON")
 
 
+def test_many_small_differences_are_no_rounding() -> None:
+    shifted = seen((13, -2.38), (176, -2.65), (42, -3.2))
+    result = compare_all([REFERENCE], {4: [shifted]}, TOLERANCE)[4]
+    assert result.faults == ("engine 4: half of its log-probabilities differ by more than 0.138",)
+
+
 def test_total_of_comparisons() -> None:
     one = compare(REFERENCE, RIGHT, TOLERANCE, "engine 0")
-    total = one + replace(one, worst=None, faults=("x",))
-    assert (total.compared, total.worst, total.faults) == (6, one.worst, ("x",))
+    total = one + replace(one, differences=(), faults=("x",))
+    assert (len(total.differences), total.worst, total.faults) == (3, one.worst, ("x",))
