@@ -68,7 +68,8 @@ class Place:
 class _Measured:
     """The runs of one figure at one place, read: values of the runs that count, and what is wrong with the others.
 
-    ``spoiled`` are the figures of runs that don't count: they are shown, and judge nothing.
+    ``spoiled`` are the figures of runs that don't count: they are shown, and judge nothing. ``notes`` are what passing
+    runs say of themselves.
     """
 
     place: Place
@@ -79,6 +80,7 @@ class _Measured:
     words: tuple[str, ...]
     verdicts: tuple[str, ...]
     reasons: tuple[str, ...]
+    notes: tuple[str, ...]
     command: str
     samples: int | None
 
@@ -198,6 +200,7 @@ def _gather(entry: Acceptance, place: Place, ones: Sequence[Measurement]) -> _Me
     words: list[str] = []
     verdicts: list[str] = []
     reasons: list[str] = []
+    notes: list[str] = []
     for index, run in enumerate(runs):
         verdict, value, reason = _read_run(entry, run)
         verdicts.append(verdict)
@@ -209,6 +212,8 @@ def _gather(entry: Acceptance, place: Place, ones: Sequence[Measurement]) -> _Me
             spoiled.append(lost * entry.scale)
         if verdict != PASS:
             reasons.append(f"run {index + 1} of {len(runs)}: {reason}" if len(runs) > 1 else reason)
+        else:
+            notes += run.reasons
     return _Measured(
         place=place,
         runs=len(runs),
@@ -218,6 +223,7 @@ def _gather(entry: Acceptance, place: Place, ones: Sequence[Measurement]) -> _Me
         words=tuple(sorted(set(words))),
         verdicts=tuple(verdicts),
         reasons=tuple(reasons),
+        notes=tuple(notes),
         command=shlex.join(next((one.argv for one in ones if one.argv), ())),
         samples=_samples(entry, runs),
     )
@@ -267,19 +273,21 @@ def _check_measured(entry: Acceptance, limits: Limits, one: _Measured, middle: f
         verdict, reason = _compare(entry, one, value, middle)
         verdicts.append(verdict)
         reasons += [reason] if reason else []
+    judged = len(reasons)
+    reasons += one.notes
     if 0 < one.runs < one.asked:
         reasons.append(f"{one.runs} runs of {one.asked} that were asked for")
     if one.samples is not None and one.samples < _SAMPLES_FOR_P99:
         reasons.append(f"{one.samples} samples: too few for a 99th percentile, this is about the slowest of them")
     verdict = worst(verdicts)
-    if verdict != PASS and not reasons[0].startswith(entry.title):
+    if judged and not reasons[0].startswith(entry.title):
         reasons[0] = f"{entry.title}: {reasons[0]}"
     reasons += [note] if (note := limits.note(entry)) else []
     return replace(
         _blank(entry, limits, one.place),
         verdict=verdict,
         observed=_observed(entry, one, value),
-        reason="; ".join(reasons),
+        reason="; ".join(dict.fromkeys(reasons)),
         fix=_fix(entry, one.place) if verdict != PASS else "",
         value=value,
         command=one.command,

@@ -139,6 +139,18 @@ def test_a_percentile_of_few_samples_is_said() -> None:
     assert "64 samples: too few for a 99th percentile" in check.reason
 
 
+def test_what_a_good_run_says_of_itself_is_kept() -> None:
+    check = one("experiment_mtp", run(2.0, "change_percent", reason="+2.0 %, within noise"))
+    assert (check.verdict, check.reason) == ("pass", "+2.0 %, within noise")
+
+
+def test_the_same_is_said_once() -> None:
+    note = "64 samples: too few for a 99th percentile, this is about the slowest of them"
+    values = {"ttft_ms": {"p99": 900}, "samples": 64, "completed": 65}
+    check = one("ttft_512_p99", {"evidence": {"values": values, "verdict": "pass", "reasons": [note]}})
+    assert check.reason == note
+
+
 def test_what_is_judged_by_words() -> None:
     check = one("collective_transport", run("ib_gdr", "transport"))
     assert (check.verdict, check.observed, check.value) == ("pass", "ib_gdr", None)
