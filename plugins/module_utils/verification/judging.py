@@ -165,7 +165,7 @@ def _judge(
             by_place.setdefault(_place(entry, one), []).append(one)
     measured = [_gather(entry, place, ones) for place, ones in by_place.items()]
     known = [value for one in measured if (value := one.value(entry)) is not None]
-    middle = statistics.median(known) if entry.low_share and len(known) > 1 else None
+    middle = statistics.median(known) if limits.low_share and len(known) > 1 else None
     checks = [_check_measured(entry, limits, one, middle) for one in measured]
     excused = [one for one in absent if _place(entry, one) not in by_place]
     checks += [_check_absent(entry, limits, one) for one in excused]
@@ -270,7 +270,7 @@ def _check_measured(entry: Acceptance, limits: Limits, one: _Measured, middle: f
         verdicts.append(band)
         if band != PASS:
             reasons.insert(0, f"{entry.title} is {_amount(value, entry)}")
-        verdict, reason = _compare(entry, one, value, middle)
+        verdict, reason = _compare(entry, limits.low_share, one, value, middle)
         verdicts.append(verdict)
         reasons += [reason] if reason else []
     judged = len(reasons)
@@ -294,11 +294,13 @@ def _check_measured(entry: Acceptance, limits: Limits, one: _Measured, middle: f
     )
 
 
-def _compare(entry: Acceptance, one: _Measured, value: float, middle: float | None) -> tuple[str, str]:
+def _compare(
+    entry: Acceptance, low_share: float, one: _Measured, value: float, middle: float | None
+) -> tuple[str, str]:
     """Hold a place against the median of all. Where only some runs are that bad it may be noise, which warns."""
     if middle is None or middle <= 0:
         return PASS, ""
-    limit = middle / entry.low_share if entry.better == AT_MOST else middle * entry.low_share
+    limit = middle / low_share if entry.better == AT_MOST else middle * low_share
     if not beyond(value, limit, entry.better):
         return PASS, ""
     times = value / middle

@@ -19,6 +19,7 @@ from .model import VerificationError
 OVERRIDE = "verify_thresholds"
 PLAN = "plan"
 _NUMBERS = ("expected", "warn", "fail")
+_SHARE = "low_share"
 
 # Names of the benchmark's figures that are figures of the catalogue too; the objectives are for 512 tokens.
 _FIGURES = re.compile(r"^ttft_(p50|p95|p99)_ms$")
@@ -32,11 +33,13 @@ class Limits:
         threshold: the limits in force; None where nobody asks for anything.
         asked: the source's own, where it can't be reached and `threshold` was derived.
         floor: the figure's physical bound.
+        low_share: a place that is worse than this share of the median of all places fails; 0 where none is.
     """
 
     threshold: Threshold | None
     asked: Threshold | None = None
     floor: Floor | None = None
+    low_share: float = 0.0
 
     def verdict(self, value: float, better: str) -> str:
         """Judge a figure."""
@@ -79,7 +82,7 @@ class Choice:
     Attributes:
         order: sources in the order in which they are preferred.
         by_check: the source for one figure.
-        overrides: own numbers for one figure.
+        overrides: own numbers for one figure: ``expected``, ``warn``, ``fail``, ``low_share``.
     """
 
     order: tuple[str, ...] = ()
@@ -125,11 +128,14 @@ def limits_of(entry: Acceptance, plan: Mapping[str, Any], choice: Choice) -> Lim
     Raises:
         VerificationError: the inventory's numbers contradict each other.
     """
-    threshold = _overridden(entry, _chosen(entry, plan, choice), (choice.overrides or {}).get(entry.id) or {})
+    own = dict((choice.overrides or {}).get(entry.id) or {})
+    share = own.pop(_SHARE, None)
+    low_share = entry.low_share if share is None else share
+    threshold = _overridden(entry, _chosen(entry, plan, choice), own)
     floor = floor_of(entry, plan)
     if threshold is None or floor is None or not _impossible(threshold, floor, entry.better):
-        return Limits(threshold, None, floor)
-    return Limits(_derived(threshold, floor, entry.better), threshold, floor)
+        return Limits(threshold, None, floor, low_share)
+    return Limits(_derived(threshold, floor, entry.better), threshold, floor, low_share)
 
 
 def objective_of(entry: Acceptance, plan: Mapping[str, Any]) -> Threshold | None:
@@ -278,10 +284,14 @@ def _numbers(name: str, given: Any) -> dict[str, float | None]:
         if value is None:
             raise VerificationError("bad-threshold", place, f"{given!r} is no number", "Say a plain number.")
         return {"expected": value, "warn": None, "fail": value}
-    unknown = sorted(set(given) - set(_NUMBERS))
     read = {str(key): None if value is None else number(value) for key, value in given.items()}
-    if unknown or any(read[key] is None and given[key] is not None for key in given):
+    share = read.get(_SHARE)
+    readable = all(key in (*_NUMBERS, _SHARE) and (given[key] is None or read[key] is not None) for key in given)
+    if not readable or not (share is None or 0 <= share < 1):
         raise VerificationError(
-            "bad-threshold", place, f"{dict(given)!r} can't be read", "Give numbers for expected, warn and fail."
+            "bad-threshold",
+            place,
+            f"{dict(given)!r} can't be read",
+            "Give numbers for expected, warn and fail, and for low_share one from 0 to below 1.",
         )
     return read

@@ -271,6 +271,12 @@ def test_a_slow_link_is_named(check: str, path: str, good: float, bad: float) ->
     assert "the median of all places" in failed[0].reason
 
 
+def test_how_slow_a_link_may_be_is_the_inventorys() -> None:
+    entries = pairs("tcp_bandwidth", "received_bit_s", 9e9, {("node-1", "node-3"): (4e9,)})
+    choice = Choice.read(ACCEPTANCES, [], {"tcp_bandwidth": {"low_share": 0.2}})
+    assert {check.verdict for check in judged(*entries, choice=choice)} == {"pass"}
+
+
 def test_what_only_some_runs_show_warns() -> None:
     checks = judged(*pairs("tcp_bandwidth", "received_bit_s", 9e9, {("node-1", "node-3"): (1e9, 1e9, 8e9)}))
     odd = [found for found in checks if found.verdict != "pass"]

@@ -48,6 +48,7 @@ def test_a_choice_that_a_figure_lacks_leaves_it_as_it_is() -> None:
         ({"rdma_latency": "4.4.1"}, {}, "no-such-check", "docs/acceptance.md"),
         ((), {"rdma_latency_64b": "fast"}, "bad-threshold", "verify_thresholds.rdma_latency_64b"),
         ((), {"rdma_latency_64b": {"most": 3}}, "bad-threshold", "expected, warn and fail"),
+        ((), {"tcp_bandwidth": {"low_share": 1}}, "bad-threshold", "low_share"),
         ((), {"rdma_latency_64b": {"warn": "x"}}, "bad-threshold", "expected, warn and fail"),
     ],
 )
@@ -65,6 +66,15 @@ def test_some_numbers_are_replaced() -> None:
 
 def test_a_number_can_be_taken_away() -> None:
     assert numbers(limits("rdma_latency_64b", (), {"rdma_latency_64b": {"warn": None}})) == (10, None, 25)
+
+
+def test_how_far_below_the_median_a_link_may_be() -> None:
+    assert limits("tcp_bandwidth").low_share == 0.5
+    found = limits("tcp_bandwidth", (), {"tcp_bandwidth": {"low_share": 0.2}})
+    assert (found.low_share, found.threshold) == (0.2, None)
+    assert limits("rdma_bandwidth_1mb", (), {"rdma_bandwidth_1mb": {"low_share": 0}}).threshold == Threshold(
+        "§4.4.1", 20, 18, 15
+    )
 
 
 def test_numbers_that_contradict_each_other_are_refused() -> None:
