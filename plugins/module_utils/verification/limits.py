@@ -83,11 +83,13 @@ class Choice:
         order: sources in the order in which they are preferred.
         by_check: the source for one figure.
         overrides: own numbers for one figure: ``expected``, ``warn``, ``fail``, ``low_share``.
+        objectives: the benchmark's objectives for figures that are in the catalogue too, where the plan has none.
     """
 
     order: tuple[str, ...] = ()
     by_check: Mapping[str, str] | None = None
     overrides: Mapping[str, Mapping[str, float | None]] | None = None
+    objectives: Mapping[str, float] | None = None
 
     @classmethod
     def read(cls, catalogue: Sequence[Acceptance], sources: Any, overrides: Mapping[str, Any]) -> Choice:
@@ -103,12 +105,17 @@ class Choice:
             VerificationError: a source or a figure that there is none of, or no number.
         """
         entries = {entry.id: entry for entry in catalogue}
-        read = {_figure_of(name): _numbers(name, given) for name, given in overrides.items() if _known(name, entries)}
+        read = {str(name): _numbers(name, given) for name, given in overrides.items() if name in entries}
+        objectives = {
+            f"ttft_512_{match.group(1)}": limit
+            for name, given in overrides.items()
+            if (match := _FIGURES.match(str(name))) and (limit := number(given)) is not None
+        }
         if isinstance(sources, Mapping):
             chosen = {str(name): _source(source) for name, source in sources.items()}
             for name, source in chosen.items():
                 _refuse_source(entries, name, source)
-            return cls((), chosen, read)
+            return cls((), chosen, read, objectives)
         order = tuple(_source(source) for source in sources or ())
         known = {threshold.source for entry in catalogue for threshold in entry.thresholds} | {PLAN}
         for source in order:
@@ -119,7 +126,7 @@ class Choice:
                     f"nothing has a threshold from {source}",
                     f"There are: {', '.join(sorted(known))}.",
                 )
-        return cls(order, None, read)
+        return cls(order, None, read, objectives)
 
 
 def limits_of(entry: Acceptance, plan: Mapping[str, Any], choice: Choice) -> Limits:
@@ -186,6 +193,10 @@ def _chosen(entry: Acceptance, plan: Mapping[str, Any], choice: Choice) -> Thres
             return by_source[source]
     if objective is not None:
         return objective
+    limit = (choice.objectives or {}).get(entry.id)
+    if limit is not None:
+        same = (one for one in entry.thresholds if (one.expected, one.warn, one.fail) == (limit, None, limit))
+        return next(same, Threshold(OVERRIDE, limit, None, limit))
     return next((threshold for threshold in entry.thresholds if fits(threshold, plan)), None)
 
 
@@ -266,15 +277,6 @@ def _refuse_source(entries: Mapping[str, Acceptance], name: str, source: str) ->
             f"it has no threshold from {source}",
             f"It has: {', '.join(known)}.",
         )
-
-
-def _figure_of(name: str) -> str:
-    match = _FIGURES.match(name)
-    return f"ttft_512_{match.group(1)}" if match else name
-
-
-def _known(name: str, entries: Mapping[str, Acceptance]) -> bool:
-    return _figure_of(str(name)) in entries
 
 
 def _numbers(name: str, given: Any) -> dict[str, float | None]:

@@ -87,6 +87,19 @@ def test_objectives_by_the_benchmarks_names(name: str) -> None:
     assert limits("ttft_512_p50", (), {name: 900}).threshold == Threshold("verify_thresholds", 900, None, 900)
 
 
+def test_an_objective_that_is_the_documents_is_said_to_be() -> None:
+    assert limits("ttft_512_p50", (), {"ttft_p50_ms": 800}).threshold == by_id("ttft_512_p50").thresholds[0]
+
+
+def test_an_own_number_outranks_the_plan_and_the_benchmarks_objective_does_not() -> None:
+    plan = reference_plan()
+    plan["objectives"] = [{"metric": "ttft_ms", "percentile": 50.0, "input_tokens": 512, "target": 700.0}]
+    for name, source in (("ttft_p50_ms", "plan"), ("ttft_512_p50", "verify_thresholds")):
+        found = limits("ttft_512_p50", (), {name: 900}, plan)
+        assert found.threshold is not None
+        assert found.threshold.source == source
+
+
 def test_other_objectives_of_the_benchmark_are_left_to_it() -> None:
     assert not Choice.read(ACCEPTANCES, [], {"output_tokens_s": 5, "tpot_p50_ms": 40}).overrides
 
