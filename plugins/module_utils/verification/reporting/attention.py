@@ -18,6 +18,7 @@ from .reading import Entry, measurements_of, of_verdicts, places, together
 # So much of one output is on the page; the rest is in report.json.
 OUTPUT_END = 4000
 _COMMANDS = 4
+_ACCEPTANCE = "pytest tests/testinfra --hosts=ansible://"
 _CODE = re.compile("`([^`]+)`")
 
 
@@ -42,7 +43,7 @@ def _entry(group: tuple[Entry, Sequence[Entry]], report: Entry) -> str:
     lines = [("expected", text(check["expected"]) + _source(check)), ("found", text(check["observed"]))]
     if check["fix"]:
         lines.append(("what to do", worded(str(check["fix"]))))
-    commands = list(dict.fromkeys(command_of(entry, report) for entry in same))[:_COMMANDS]
+    commands = commands_of(same, report)[:_COMMANDS]
     lines.append(("see it again", "".join(f'<code class="copy">{text(command)}</code>' for command in commands)))
     told = "".join(f"<dt>{name}</dt><dd>{shown}</dd>" for name, shown in lines)
     return (
@@ -60,6 +61,16 @@ def _source(check: Entry) -> str:
     return f' <span class="soft">({text(check["source"])})</span>' if check["source"] else ""
 
 
+def commands_of(same: Sequence[Entry], report: Entry) -> list[str]:
+    """The commands that show checks again which say the same of several places."""
+    commands = list(dict.fromkeys(command_of(check, report) for check in same))
+    own = {command.replace(f"{_ACCEPTANCE}{check['host']} ", _ACCEPTANCE) for command, check in zip(commands, same)}
+    if len(commands) > 1 and len(own) == 1 and commands[0].startswith(_ACCEPTANCE):
+        hosts = ",ansible://".join(dict.fromkeys(str(check["host"]) for check in same))
+        return [own.pop().replace(_ACCEPTANCE, f"{_ACCEPTANCE}{hosts} ")]
+    return commands
+
+
 def command_of(check: Entry, report: Entry) -> str:
     """The command that shows a check again: its own, the benchmark's, the host's acceptance test, or all of verify."""
     if check["command"]:
@@ -72,7 +83,7 @@ def command_of(check: Entry, report: Entry) -> str:
         return shlex.join(map(str, bench["argv"]))
     if check["section"] == "hosts" and check["host"]:
         name = "ranks" if check["rank"] is not None else check["id"]
-        return f"pytest tests/testinfra --hosts=ansible://{check['host']} -k {name}"
+        return f"{_ACCEPTANCE}{check['host']} -k {name}"
     return "ansible-playbook verify.yml"
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from ...evidence.result import FAIL, PASS, UNKNOWN, WARN
 from ...pages.quantities import figure
 from ..catalogue.model import AT_MOST
-from .reading import Entry, better, is_of_the_fabric, key, measurements_of, where
+from .reading import Entry, better, by_check, is_of_the_fabric, key, measurements_of, where
 from .spread import spread_percent
 
 SCHEMA = "moefleet.verify.run/1"
@@ -33,20 +33,21 @@ LOOK_BACK = 20
 _GOOD, _BAD = (PASS, WARN), (FAIL, UNKNOWN)
 _PLANNED = "planned otherwise then"
 _MEASURED = "measured otherwise then"
-# Words of a command that say how much load it makes: a figure under another load is another figure.
+# Words of a command that say what load it makes: a figure under another load is another figure. For how long is none of
+# them: a run's length follows from how fast the runs before were.
 _LOAD = re.compile(
-    r"--?(num-prompts|random-input-len|random-output-len|input-len|output-len|max-concurrency|request-rate|size|n)[ =]"
-    r"([\w.]+)"
+    r"(?<!\S)--?((?:random-)?(?:input|output)-len|max-concurrency|request-rate|size|s|parallel|P)[ =]([\w.]+)"
 )
-_NAMED_LOAD = ("requests", "input_tokens", "output_tokens", "concurrency", "rate", "message_bytes", "size_bytes")
+_NAMED_LOAD = ("input_tokens", "output_tokens", "concurrency", "rate", "message_bytes", "size_bytes")
 
 
 def entry(report: Entry) -> dict[str, Any]:
     """What is kept of one run: the verdict of every check and every figure, with its noise and what it rests on."""
     figures: dict[str, Any] = {}
+    measurements = by_check(report["measurements"])
     for check in report["checks"]:
         if check["value"] is not None:
-            measured = measurements_of(check, report["measurements"])
+            measured = measurements_of(check, measurements.get(check["id"], ()))
             figures[key(check)] = {
                 "value": check["value"],
                 "unit": check["unit"],
@@ -219,18 +220,20 @@ def _new_failures(report: Entry, runs: Sequence[Entry], good: Sequence[Entry]) -
         if check["verdict"] in _BAD:
             since = report["generated_at"]
             for run in reversed(runs):
-                if run["checks"].get(key(check)) not in _BAD:
+                before = run["checks"].get(key(check), UNKNOWN)
+                if before not in _BAD:
                     break
-                since = run["generated_at"]
+                # A run of other parts says nothing of this check.
+                since = run["generated_at"] if key(check) in run["checks"] else since
             found.append({**_named(check), "verdict": check["verdict"], "since": since})
     return found
 
 
 def _mended(report: Entry, runs: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Checks that were bad in the run before and are good now."""
-    if not runs:
-        return []
-    before: Mapping[str, str] = runs[-1]["checks"]
+    """Checks that are good now, and were bad in the last run that had them."""
+    before: dict[str, str] = {}
+    for run in runs:
+        before.update(run["checks"])
     return [
         {**_named(check), "verdict": check["verdict"], "since": report["generated_at"]}
         for check in report["checks"]

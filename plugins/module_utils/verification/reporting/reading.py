@@ -109,6 +109,14 @@ def objective(check: Entry) -> float | None:
     return float(found.group(2).replace(",", "")) if found else None
 
 
+def by_check(measurements: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Measurements by what they are of: for many checks, of which each has few."""
+    found: dict[str, list[Entry]] = {}
+    for one in measurements:
+        found.setdefault(str(one["check"]), []).append(one)
+    return found
+
+
 def measurements_of(check: Entry, measurements: Iterable[Entry]) -> list[Entry]:
     """What a check was judged by. What is of no host was measured from any."""
     host, peer = check.get("host") or "", check.get("peer") or ""

@@ -34,7 +34,7 @@ _COUNT_WORDS[NOT_APPLICABLE] = "not applicable"
 
 def hosts(report: Entry) -> str:
     """A row for each host: the worst of its checks by kind, and its ranks."""
-    if not report["hosts"]:
+    if not any(check["section"] == "hosts" for check in report["checks"]):
         return ""
     heads = "".join(f'<th scope="col">{heading}</th>' for heading, unused in _HOST_COLUMNS)
     rows = "".join(_host_row(host, report["checks"]) for host in report["hosts"])

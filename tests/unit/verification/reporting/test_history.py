@@ -79,9 +79,12 @@ def test_another_plan_is_not_compared() -> None:
 
 
 def test_another_load_is_not_compared() -> None:
-    place = {"check": THROUGHPUT, "argv": ["vllm", "bench", "serve", "--num-prompts", "200"], "runs": []}
+    place = {"check": THROUGHPUT, "argv": ["vllm", "bench", "serve", "--max-concurrency", "200"], "runs": []}
     before = [history.entry({**report(2000, day), "measurements": [place]}) for day in (1, 2, 3)]
-    now = {**report(1000, 20), "measurements": [{**place, "argv": ["vllm", "bench", "serve", "--num-prompts", "20"]}]}
+    now = {
+        **report(1000, 20),
+        "measurements": [{**place, "argv": ["vllm", "bench", "serve", "--max-concurrency", "20"]}],
+    }
     told = history.compare(now, before)
     assert (told["worse"], told["not_compared"][0]["reason"]) == ([], "measured otherwise then")
 
@@ -111,6 +114,15 @@ def test_mended_is_against_the_run_before() -> None:
     told = history.compare(report(2000, 3), kept)
     assert [turn["id"] for turn in told["mended"]] == [THROUGHPUT]
     assert told["new_failures"] == []
+
+
+def test_a_run_of_other_parts_is_between() -> None:
+    other = history.entry({**report(2000, 2), "checks": []})
+    bad = history.entry(report(2000, 1, verdict="fail"))
+    assert [turn["id"] for turn in history.compare(report(2000, 3), [bad, other])["mended"]] == [THROUGHPUT]
+    good = history.entry(report(2000, 1))
+    later = history.compare(report(2000, 4, verdict="fail"), [good, bad, other])["new_failures"]
+    assert later[0]["since"] == bad["generated_at"]
 
 
 def test_runs_are_read_as_they_were_written() -> None:

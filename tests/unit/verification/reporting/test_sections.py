@@ -144,6 +144,7 @@ def test_each_failure_has_a_command_and_its_output(report: dict[str, Any]) -> No
     assert "ssh node-1 ib_bandwidth" in text
     assert "Run 3 of 3" in text
     assert "pytest tests/testinfra --hosts=ansible://node-2 -k ranks" in text
+    assert "pytest tests/testinfra --hosts=ansible://node-1,ansible://node-2 -k kernel_parameters" in text
 
 
 def test_a_long_output_is_cut_at_its_begin(report: dict[str, Any]) -> None:
