@@ -55,9 +55,10 @@ options:
     description: >-
       Objectives by the figure's name: C(ttft_p99_ms), C(tpot_p50_ms), C(itl_p99_ms), C(e2el_p95_ms) at most, and
       C(output_tokens_s), C(total_tokens_s) at least.
-      A figure of the catalogue, or its C(ttft_p99_ms) for 512 tokens, is also judged by it in O(measurements): a number
-      that must be kept, or a dictionary with C(expected), C(warn) and C(fail), of which those that are missing are left
-      to the source.
+      C(ttft_p99_ms) and its like also judge the measured ones at 512 tokens where the plan has no objective for them.
+      A figure of the catalogue by its id is judged by it in O(measurements): a number that must be kept, or a
+      dictionary with C(expected), C(warn) and C(fail), of which those that are missing are left to the source, and
+      C(low_share), the share of the median of all places below which one fails.
     type: dict
     default: {}
   measurements:
@@ -84,6 +85,10 @@ options:
     default: []
   require_all:
     description: Whether a figure that this place can't have, as RDMA's without a device, is a failure.
+    type: bool
+    default: false
+  measured_only:
+    description: Whether nothing but the measurements is judged, as before there is a service.
     type: bool
     default: false
   history_runs:
@@ -200,6 +205,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "threshold_sources": {"type": "raw", "default": []},
     "phases": {"type": "list", "elements": "str", "choices": list(PHASES), "default": []},
     "require_all": {"type": "bool", "default": False},
+    "measured_only": {"type": "bool", "default": False},
     "history_runs": {"type": "int", "default": 30},
     "strict": {"type": "bool", "default": False},
 }
@@ -230,6 +236,7 @@ def measured_of(options: dict[str, Any]) -> report.Measured:
         choice=Choice.read(ACCEPTANCES, options["threshold_sources"], options["thresholds"]),
         phases=options["phases"],
         require_all=options["require_all"],
+        only=options["measured_only"],
     )
 
 

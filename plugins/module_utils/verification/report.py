@@ -33,6 +33,7 @@ class Measured:
         choice: sources of thresholds and own numbers.
         phases: whose figures must all have been measured.
         require_all: whether a figure that this place can't have is a failure.
+        only: nothing else is judged, as before there is a service.
     """
 
     plan: Mapping[str, Any]
@@ -40,6 +41,7 @@ class Measured:
     choice: Choice = field(default_factory=Choice)
     phases: Sequence[str] = ()
     require_all: bool = False
+    only: bool = False
 
 
 def judge(
@@ -55,6 +57,20 @@ def judge(
     measured: Measured | None = None,
 ) -> list[Check]:
     """Compare everything that was seen and measured with everything that was planned and demanded."""
+    figures = (
+        []
+        if measured is None
+        else judge_measurements(
+            ACCEPTANCES,
+            measured.measurements,
+            measured.plan,
+            measured.choice,
+            phases=measured.phases,
+            require_all=measured.require_all,
+        )
+    )
+    if measured is not None and measured.only:
+        return figures
     checks: list[Check] = []
     for host in planned.hosts:
         checks += check_host(
@@ -64,17 +80,7 @@ def judge(
     checks += check_models_alike(planned_states)
     checks += check_versions_alike(planned_states)
     checks += check_service(planned, probe, missing_probe)
-    checks += check_bench(planned, thresholds, bench, missing_bench)
-    if measured is not None:
-        checks += judge_measurements(
-            ACCEPTANCES,
-            measured.measurements,
-            measured.plan,
-            measured.choice,
-            phases=measured.phases,
-            require_all=measured.require_all,
-        )
-    return checks
+    return checks + check_bench(planned, thresholds, bench, missing_bench) + figures
 
 
 def verdict_of(checks: Sequence[Check]) -> str:

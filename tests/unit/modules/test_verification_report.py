@@ -124,3 +124,21 @@ def test_every_figure_can_be_demanded(tmp_path: Path, capsys: pytest.CaptureFixt
     )
     assert any(line.startswith("FAIL  node-0: not applicable here: no GPU") for line in result["troubles"])
     assert any("was not measured" in line for line in result["troubles"])
+
+
+def test_before_there_is_a_service_nothing_but_measurements_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evidence = {"values": {"loss_percent": 0.0}, "verdict": "pass", "reasons": []}
+    names = ("node-0", "node-1")
+    plan = {
+        **PLAN,
+        "layout": {"hosts": [{"name": name, "role": "head", "ranks": []} for name in names]},
+        "serve": {name: {"argv": ["vllm", "serve", "/m"], "env": {}} for name in names},
+    }
+    measurements = [
+        {"check": "ip_loss", "host": one, "peer": other, "runs": [{"evidence": evidence}]}
+        for one, other in (("node-0", "node-1"), ("node-1", "node-0"))
+    ]
+    result = run(capsys, tmp_path, plan=plan, measurements=measurements, measured_only=True)
+    assert (result["verdict"], result["counts"]["pass"], result["troubles"]) == ("pass", 2, [])
