@@ -13,8 +13,9 @@ version_added: 0.1.0
 description:
   - Runs each step's command as often as asked, one step after the other, and reads every run with the parser that
     M(moefleet.serving.evidence) has for the tool. It judges nothing by an exit status.
-  - A client tries again while its server isn't there yet; a server serves one client after the other and is read by
-    nobody. So both ends of a pair run this module at the same time, on as many forks as there are hosts.
+  - Both ends of a pair run this module at the same time, on as many forks as there are hosts. They meet at a port of
+    the server's host. The server's command runs, again and again, from its client's coming until its going, and is read
+    by nobody.
   - It never fails because of what was measured. A command that can't be run, or didn't end in time, is unknown, with
     the reason. Every process that it started has ended when it returns.
   - In check mode it runs nothing and says what it would.
@@ -67,13 +68,19 @@ options:
         type: int
         default: 0
       timeout_s:
-        description: Longest time in seconds of one run.
+        description: Longest time in seconds of one run, and of a server of all its runs.
         type: float
         default: 60
       wait_s:
-        description: How long in seconds a client tries to reach its server, and a server waits for all its clients.
+        description: How long in seconds one end of a pair waits for the other.
         type: float
-        default: 15
+        default: 60
+      meet:
+        description: >-
+          Address and port of the server's host at which the two ends meet. The server is there from the client's coming
+          until its going.
+        type: str
+        default: ""
       environment:
         description: Environment variables of the command, beside E(PATH) and the C locale.
         type: dict
@@ -138,6 +145,9 @@ measurements:
     not_applicable:
       description: Empty.
       type: str
+    asked:
+      description: How many runs were asked for; fewer come back where one could not be run at all.
+      type: int
 would_run:
   description: The commands that would run.
   returned: in check mode
@@ -162,7 +172,8 @@ STEP_SPEC: dict[str, dict[str, Any]] = {
     "repeats": {"type": "int", "default": 1},
     "warmup": {"type": "int", "default": 0},
     "timeout_s": {"type": "float", "default": 60},
-    "wait_s": {"type": "float", "default": 15},
+    "wait_s": {"type": "float", "default": 60},
+    "meet": {"type": "str", "default": ""},
     "environment": {"type": "dict", "default": {}},
     "program": {"type": "str", "default": ""},
     "conditions": {"type": "dict", "default": {}},

@@ -72,7 +72,7 @@ class Settings:
         streams: TCP connections of an iperf3 run.
         pings: packets of a ping run.
         iterations: messages of an RDMA latency run.
-        port: the first TCP port; iperf3 has it, perftest the next, the group the one after.
+        port: the first of five TCP ports: of iperf3, perftest, the group, a host alone, and where both ends meet.
         traffic_class: of RDMA packets, from the plan; None leaves the device's own.
         wait_s: how long one end waits for the other.
         ranks_per_host, backend, group_bytes, group_iterations, group_seconds, group_timeout_s: of the collective run;
@@ -90,7 +90,7 @@ class Settings:
     iterations: int = 5000
     port: int = 5201
     traffic_class: int | None = None
-    wait_s: float = 15
+    wait_s: float = 60
     ranks_per_host: int = 1
     backend: str = "gloo"
     group_bytes: tuple[int, ...] = (64, KIB, MIB, 8 * MIB)
@@ -215,7 +215,7 @@ PAIR_TOOLS: tuple[PairTool, ...] = (
 def p2p(host: Endpoint) -> tuple[str, ...]:
     """The command that measures between every two GPUs of a host; empty where it has neither tool."""
     if "nvbandwidth" in host.tools:
-        return (host.tools["nvbandwidth"], "-t", "device_to_device_memcpy_read_ce")
+        return (host.tools["nvbandwidth"], "-t", "device_to_device_memcpy_read_ce", "device_to_device_latency_sm")
     if "p2pBandwidthLatencyTest" in host.tools:
         return (host.tools["p2pBandwidthLatencyTest"],)
     return ()

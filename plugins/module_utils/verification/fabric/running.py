@@ -21,6 +21,7 @@ from typing import Any, Callable
 
 from ...evidence import registry
 from ...evidence.result import UNKNOWN, Evidence
+from .meeting import Nobody, await_guest, come
 from .steps import CLIENT, PROGRAM, SERVER, Read, Step
 
 TAIL_CHARACTERS = 4000
@@ -28,6 +29,7 @@ NOT_FOUND = 127
 TIMED_OUT = 124
 _GRACE_S = 3.0
 _AGAIN_S = 0.2
+_POLL_S = 0.05
 # A server that isn't there yet, or is still busy with the run before.
 _NOT_THERE = re.compile(
     r"[Cc]onnection refused|unable to connect to server|server is busy|Couldn't connect to"
@@ -49,14 +51,7 @@ Run = Callable[[Sequence[str], Mapping[str, str], float], Done]
 def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Done:
     """Run a program with the C locale; when its time is over, all its processes are ended."""
     try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "LANGUAGE": "C", **environment},
-            start_new_session=True,
-        )
+        process = _start(argv, environment, subprocess.PIPE)
     except OSError as error:
         return Done(NOT_FOUND, f"{argv[0]}: {error.strerror}")
     with process:
@@ -65,6 +60,34 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -
             return Done(process.returncode, output.decode("utf-8", "replace"))
         except subprocess.TimeoutExpired:
             return Done(TIMED_OUT, _end(process).decode("utf-8", "replace"))
+
+
+def _start(argv: Sequence[str], environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "LANGUAGE": "C", **environment},
+        start_new_session=True,
+    )
+
+
+def serve(step: Step, argv: Sequence[str]) -> None:
+    """Run a server, again and again, from its client's coming until its going or until the time is over."""
+    try:
+        with await_guest(step.meet, step.wait_s) as guest:
+            deadline = time.monotonic() + step.timeout_s
+            while not guest.gone() and time.monotonic() < deadline:
+                with _start(argv, step.environment, subprocess.DEVNULL) as process:
+                    while process.poll() is None and time.monotonic() < deadline and not guest.gone(_POLL_S):
+                        pass
+                    if process.poll() is None:
+                        _end(process)
+                guest.gone(_POLL_S)
+    except (Nobody, OSError):
+        # The client's side says what is wrong: it is the one that is read.
+        return
 
 
 def _end(process: subprocess.Popen[bytes]) -> bytes:
@@ -81,9 +104,10 @@ def _end(process: subprocess.Popen[bytes]) -> bytes:
 
 @dataclass(frozen=True)
 class Place:
-    """Where steps run: how a program is run, the clock (seconds), and the prefix of the paths that are read."""
+    """Where steps run: how programs and servers are run, the clock (seconds), the prefix of the paths that are read."""
 
     run: Run = run
+    serve: Callable[[Step, Sequence[str]], None] = serve
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     root: Path = field(default_factory=lambda: Path("/"))
@@ -101,9 +125,14 @@ def measure(step: Step, place: Place) -> list[dict[str, Any]]:
             path.write_text(step.program, encoding="utf-8")
             argv = tuple(str(path) if word == PROGRAM else word for word in argv)
         if step.role == SERVER:
-            _serve(step, argv, place)
+            place.serve(step, argv)
             return []
-        outputs = _runs(step, argv, place)
+        try:
+            with come(step.meet, step.wait_s) if step.meet else contextlib.nullcontext():
+                outputs = _runs(step, argv, place)
+        except Nobody as error:
+            reason = f"{step.peer} does not take part: {error}"
+            return [_measurement(step, read, [_unknown(read, reason)], conditions) for read in step.reads]
     return [_measurement(step, read, [_read(read, done, step) for done in outputs], conditions) for read in step.reads]
 
 
@@ -133,23 +162,6 @@ def _refused(done: Done) -> bool:
     return done.status not in (0, TIMED_OUT) and _NOT_THERE.search(done.output) is not None
 
 
-def _serve(step: Step, argv: Sequence[str], place: Place) -> None:
-    """Serve one client after the other until each had its run, or the time is over."""
-    deadline = place.clock() + step.wait_s
-    served = 0
-    while served < step.warmup + step.repeats:
-        left = deadline - place.clock()
-        if left <= 0:
-            return
-        done = place.run(argv, step.environment, left)
-        if done.status in (NOT_FOUND, TIMED_OUT):
-            return
-        if done.status == 0:
-            served += 1
-        else:
-            place.sleep(_AGAIN_S)
-
-
 def _read(read: Read, done: Done, step: Step) -> dict[str, Any]:
     evidence = registry.parse(read.tool, done.output, read.context)
     reasons = {
@@ -176,6 +188,7 @@ def _measurement(
         "argv": list(step.argv),
         "conditions": dict(conditions),
         "not_applicable": "",
+        "asked": step.repeats,
     }
 
 

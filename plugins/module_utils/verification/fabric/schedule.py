@@ -17,8 +17,6 @@ from .steps import ALONE, CLIENT, SERVER, Read, Step
 # What a run may take beyond its own length before it is ended: connecting, and a machine that is busy.
 _SLACK_S = 20.0
 _HOST_TIMEOUT_S = 600.0
-# How long a run takes beyond the measurement itself.
-_START_S = 2.0
 
 _GROUP_READS = (
     Read("all_to_all_1kb", "collective", {"operation": "all_to_all", "bytes": KIB}),
@@ -94,7 +92,6 @@ def _direction(
     given: dict[str, list[Mapping[str, Any]]],
 ) -> None:
     """The tools of one direction, one after the other; the server of each is the other end's step."""
-    before = 0.0
     for tool in commands.PAIR_TOOLS:
         absent, missing = _why_not(tool, source, target)
         if absent:
@@ -102,31 +99,27 @@ def _direction(
                 not_applicable(read.check, absent, source.name, target.name) for read in tool.reads
             )
             continue
-        runs = settings.repeats + settings.warmup
         run_s = tool.run_s(settings)
-        serving_s = settings.wait_s + runs * (run_s + _START_S)
+        timeout_s = run_s + _SLACK_S
+        meet = "" if tool.server is None else f"{target.address}:{settings.port + 4}"
+        common = {"repeats": settings.repeats, "warmup": settings.warmup, "wait_s": settings.wait_s, "meet": meet}
         client = Step(
             argv=tool.client(source, target, settings),
-            role=CLIENT if tool.server is not None else ALONE,
+            role=ALONE if tool.server is None else CLIENT,
             reads=tool.reads,
             host=source.name,
             peer=target.name,
-            repeats=settings.repeats,
-            warmup=settings.warmup,
-            timeout_s=run_s + _SLACK_S,
-            # The other end may still be waiting for a run of the tool before that broke off.
-            wait_s=settings.wait_s + before,
+            timeout_s=timeout_s,
             conditions=_conditions(source, tool),
             missing=missing,
+            **common,  # type: ignore[arg-type]
         )
         steps[source.name].append(client)
-        before = 0.0
         if tool.server is not None and not missing:
-            server = Step(argv=tool.server(target, settings), role=SERVER, peer=source.name, wait_s=serving_s)
-            steps[target.name].append(
-                replace(server, repeats=settings.repeats, warmup=settings.warmup, timeout_s=serving_s)
-            )
-            before = serving_s
+            longest_s = (settings.repeats + settings.warmup) * timeout_s + settings.wait_s
+            argv = tool.server(target, settings)
+            server = Step(argv=argv, role=SERVER, peer=source.name, timeout_s=longest_s, **common)  # type: ignore[arg-type]
+            steps[target.name].append(server)
 
 
 def _why_not(tool: PairTool, source: Endpoint, target: Endpoint) -> tuple[str, str]:

@@ -42,8 +42,9 @@ class Step:
         host: the host that the figures belong to; empty for those of the whole group.
         peer: the other end of a pair.
         repeats: runs that count. warmup: runs before them that don't.
-        timeout_s: longest time of one run.
-        wait_s: how long a client tries to reach its server, and a server waits for its clients in all.
+        timeout_s: longest time of one run; of a server, of all of them.
+        wait_s: how long one end waits for the other.
+        meet: address and port of the server's host at which the two ends meet (`meeting.py`).
         environment: variables beside PATH and the C locale.
         program: the text of a program that is there only while it runs.
         conditions: what is known of the place, for the record.
@@ -58,7 +59,8 @@ class Step:
     repeats: int = 1
     warmup: int = 0
     timeout_s: float = 60.0
-    wait_s: float = 15.0
+    wait_s: float = 60.0
+    meet: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     program: str = ""
     conditions: Mapping[str, Any] = field(default_factory=dict)
@@ -83,6 +85,8 @@ class Step:
             raise StepError(f"role is {role!r}, not one of {', '.join(ROLES)}")
         if not argv and not entry.get("missing"):
             raise StepError("a step has no argv")
+        if role == SERVER and not entry.get("meet"):
+            raise StepError("a server has no place to meet its client (meet)")
         try:
             return cls(
                 argv=argv,
@@ -93,7 +97,8 @@ class Step:
                 repeats=max(int(entry.get("repeats") or 1), 1),
                 warmup=max(int(entry.get("warmup") or 0), 0),
                 timeout_s=float(entry.get("timeout_s") or 60),
-                wait_s=float(entry.get("wait_s") or 15),
+                wait_s=float(entry.get("wait_s") or 60),
+                meet=str(entry.get("meet") or ""),
                 environment={str(name): str(value) for name, value in (entry.get("environment") or {}).items()},
                 program=str(entry.get("program") or ""),
                 conditions=dict(entry.get("conditions") or {}),

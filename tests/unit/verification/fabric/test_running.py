@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +36,7 @@ class Stage:
         self.limits: list[float] = []
         self.now, self.run_s = 0.0, run_s
 
-    def run(self, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Done:
+    def run(self, argv: Sequence[str], _environment: Mapping[str, str], timeout_s: float) -> Done:
         self.asked.append(tuple(argv))
         self.limits.append(timeout_s)
         self.now += self.run_s
@@ -44,7 +46,7 @@ class Stage:
         self.now += seconds
 
     def place(self, root: Path = Path("/")) -> Place:
-        return Place(self.run, lambda: self.now, self.sleep, root)
+        return Place(run=self.run, clock=lambda: self.now, sleep=self.sleep, root=root)
 
 
 def test_warm_up_does_not_count_and_one_output_gives_several_figures(tmp_path: Path) -> None:
@@ -104,23 +106,81 @@ def test_an_exit_status_of_0_proves_nothing() -> None:
     assert {run["evidence"]["verdict"] for run in found[0]["runs"]} == {"unknown"}
 
 
-def test_a_server_serves_as_many_as_there_are_runs_and_is_read_by_nobody() -> None:
-    busy = Done(1, "Address already in use")
-    stage = Stage([Done(0), busy, Done(0), Done(0)])
-    assert running.measure(replace(STEP, role="server"), stage.place()) == []
-    assert len(stage.asked) == 4
+def free_place() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_a_server_ends_when_its_time_is_over() -> None:
-    stage = Stage([Done(0), Done(running.TIMED_OUT)], run_s=9)
-    assert running.measure(replace(STEP, role="server", wait_s=10), stage.place()) == []
-    assert stage.limits == [10, 1]
+def test_both_ends_meet_and_the_server_goes_with_its_client(tmp_path: Path) -> None:
+    """The server's program ends after one client and is started again for each run; nothing of it is left."""
+    meet, marks = free_place(), tmp_path / "marks"
+    serve = Step(
+        argv=("sh", "-c", f"echo up >> {marks}; exec sleep 0.1"),
+        role="server",
+        peer="a",
+        meet=meet,
+        wait_s=10,
+        timeout_s=20,
+    )
+    ends = threading.Thread(target=running.measure, args=(serve, Place()))
+    ends.start()
+    client = Step(
+        argv=("sh", "-c", f"while [ $(wc -l < {marks} || echo 0) -lt 3 ]; do sleep 0.05; done; cat {tmp_path}/ping"),
+        role="client",
+        reads=READS[:1],
+        peer="b",
+        meet=meet,
+        wait_s=10,
+    )
+    (tmp_path / "ping").write_text(PING, encoding="utf-8")
+    (found,) = running.measure(client, Place())
+    ends.join(10)
+    assert not ends.is_alive()
+    assert found["runs"][0]["evidence"]["verdict"] == "pass"
+    assert len(marks.read_text(encoding="utf-8").splitlines()) >= 3
+
+
+def test_a_server_that_would_wait_for_ever_is_ended_with_its_client(tmp_path: Path) -> None:
+    meet, mark = free_place(), tmp_path / "pid"
+    step = Step(
+        argv=("sh", "-c", f"echo $$ > {mark}; exec sleep 60"), role="server", meet=meet, wait_s=10, timeout_s=60
+    )
+    ends = threading.Thread(target=running.measure, args=(step, Place()))
+    ends.start()
+    waits = Step(argv=("sh", "-c", f"while ! [ -s {mark} ]; do sleep 0.05; done"), role="client", meet=meet, wait_s=10)
+    running.measure(replace(waits, reads=READS[:1]), Place())
+    ends.join(10)
+    assert not ends.is_alive()
+    assert not Path(f"/proc/{mark.read_text(encoding='utf-8').strip()}").exists()
+
+
+def test_a_peer_that_is_not_there_is_unknown() -> None:
+    step = replace(STEP, role="client", meet=free_place(), wait_s=0.2)
+    found = running.measure(step, Stage([]).place())
+    assert [entry["runs"][0]["evidence"]["verdict"] for entry in found] == ["unknown"] * 2
+    assert "b does not take part: nobody serves at 127.0.0.1" in found[0]["runs"][0]["evidence"]["reasons"][0]
+
+
+def test_a_server_whose_client_never_comes_ends() -> None:
+    step = Step(argv=("sleep", "60"), role="server", meet=free_place(), wait_s=0.2)
+    assert running.measure(step, Place()) == []
+
+
+def test_a_server_whose_program_is_not_there_ends_with_its_meeting() -> None:
+    meet = free_place()
+    step = Step(argv=("/no/such/program",), role="server", meet=meet, wait_s=10)
+    ends = threading.Thread(target=running.measure, args=(step, Place()))
+    ends.start()
+    running.measure(replace(STEP, role="client", meet=meet, wait_s=10), Stage([Done(0, PING)] * 3).place())
+    ends.join(10)
+    assert not ends.is_alive()
 
 
 def test_what_should_be_there_and_is_not_is_unknown() -> None:
     step = replace(STEP, argv=(), missing="iperf3 isn't installed on b")
     found = running.measure(step, Stage([]).place())
     assert [entry["runs"][0]["evidence"]["reasons"] for entry in found] == [["iperf3 isn't installed on b"]] * 2
+    assert {entry["asked"] for entry in found} == {2}
 
 
 def test_only_the_end_of_an_output_is_kept() -> None:
@@ -164,6 +224,7 @@ def test_a_run_has_the_c_locale() -> None:
     [
         ({"argv": ["x"], "role": "referee"}, "role is 'referee'"),
         ({}, "no argv"),
+        ({"argv": ["x"], "role": "server"}, "no place to meet"),
         ({"argv": ["x"], "repeats": "many"}, "can't be read"),
         ({"argv": ["x"], "reads": [{"tool": "ping"}]}, "can't be read"),
     ],

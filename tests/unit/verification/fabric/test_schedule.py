@@ -68,7 +68,7 @@ def test_each_server_has_its_client_on_the_other_end_in_the_same_round() -> None
                 servers = [other for other in entry[step.peer] if other.role == "server" and other.peer == name]
                 ours = [other for other in steps if other.role == "client"]
                 assert [other.argv[0] for other in servers] == [other.argv[0] for other in ours]
-                assert all(other.repeats == step.repeats and other.warmup == step.warmup for other in servers)
+                assert [other.meet for other in servers] == [other.meet for other in ours]
 
 
 def test_the_commands_are_those_of_the_data_network() -> None:
@@ -115,7 +115,12 @@ def test_what_is_planned_and_missing_is_unknown() -> None:
 def test_a_host_alone_measures_its_gpus() -> None:
     built = hosts(1, files=("/opt/nccl-tests/build/all_reduce_perf",))
     pairs, reduce = schedule(built, replace(SETTINGS, nccl_tests="/opt/nccl-tests")).alone["node-0"]
-    assert pairs.argv == ("/usr/bin/nvbandwidth", "-t", "device_to_device_memcpy_read_ce")
+    assert pairs.argv == (
+        "/usr/bin/nvbandwidth",
+        "-t",
+        "device_to_device_memcpy_read_ce",
+        "device_to_device_latency_sm",
+    )
     assert pairs.reads[0].context == {"expected_gpus": 8}
     assert reduce.argv[:1] == ("/opt/nccl-tests/build/all_reduce_perf",)
     assert " ".join(reduce.argv).endswith("-g 8 -c 1")
