@@ -1,0 +1,86 @@
+# Copyright (c) 2026, moefleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a change of the plan brought: repeated runs before and after it, and whether that is more than noise."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...evidence.result import PASS, UNKNOWN, number
+from ..entries import measured
+
+# The figures of a run by what a gain is of: throughput is better when it grows, a latency when it shrinks.
+THROUGHPUT = "output_tokens_s"
+P99 = "itl_ms.p99"
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A change in percent of the median before it, and the runs' own spread in the same unit.
+
+    ``spread`` is the widest distance of a run from the median of its side. A change within it is noise.
+    """
+
+    change_percent: float
+    spread_percent: float
+    before: float
+    after: float
+
+    @property
+    def noise(self) -> bool:
+        """Whether the runs of one side differ among themselves by as much as the sides do."""
+        return abs(self.change_percent) <= self.spread_percent
+
+
+def gain(before: Sequence[float], after: Sequence[float]) -> Gain | None:
+    """Compare the runs of two sides; None where one has none, or nothing to be in percent of."""
+    if not before or not after or statistics.median(before) <= 0:
+        return None
+    first, last = statistics.median(before), statistics.median(after)
+    distances = [abs(value - first) for value in before] + [abs(value - last) for value in after]
+    return Gain(100.0 * (last - first) / first, 100.0 * max(distances) / first, first, last)
+
+
+def figures(loads: Sequence[Mapping[str, Any]], path: str) -> list[float]:
+    """Return a figure of every run whose requests were all completed; ``path`` is dotted."""
+    found: list[float] = []
+    for load in loads:
+        evidence = load.get("evidence") or {}
+        value: Any = evidence.get("values") or {}
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        figure = number(value)
+        if evidence.get("verdict") == PASS and figure is not None:
+            found.append(figure)
+    return found
+
+
+def measurement(
+    check: str, path: str, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], change: str
+) -> dict[str, Any]:
+    """Return the measurement of one gain. ``change`` says what was changed, for people."""
+    sides = figures(before, path), figures(after, path)
+    result = gain(*sides)
+    runs = {"before": list(sides[0]), "after": list(sides[1]), "figure": path, "change": change}
+    lost = len(before) + len(after) - len(sides[0]) - len(sides[1])
+    if result is None or min(map(len, sides)) < 2:
+        reason = f"{len(sides[0])} good runs before and {len(sides[1])} after: two of each tell noise from gain"
+        return measured(check, {"change_percent": None}, UNKNOWN, (reason,), conditions=runs)
+    said = (
+        f"{change}: {result.before:.4g} before, {result.after:.4g} after, {result.change_percent:+.1f} %,"
+        f" the runs' own spread is {result.spread_percent:.1f} %"
+    )
+    reasons = [f"{said}: within noise" if result.noise else said]
+    reasons += [f"{lost} runs did not count: their requests were not all completed"] if lost else []
+    values = {
+        "change_percent": round(result.change_percent, 2),
+        "spread_percent": round(result.spread_percent, 2),
+        "within_noise": result.noise,
+        "before": result.before,
+        "after": result.after,
+    }
+    return measured(check, values, PASS, reasons, conditions=runs)

@@ -1,0 +1,68 @@
+"""A gain is more than the runs' own spread, or it is noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.moefleet.serving.plugins.filter.experiment_gain import experiment_gain
+from ansible_collections.moefleet.serving.plugins.module_utils.verification.experiments import gain
+
+
+def loads(*figures: float | None) -> list[dict[str, Any]]:
+    """Loads as load_test returns them; None is one whose requests failed."""
+    return [
+        {
+            "evidence": {
+                "verdict": "fail" if figure is None else "pass",
+                "values": {"output_tokens_s": figure or 1.0, "itl_ms": {"p99": 1000 / (figure or 1.0)}},
+            }
+        }
+        for figure in figures
+    ]
+
+
+def values(after: list[dict[str, Any]], before: list[dict[str, Any]]) -> tuple[str, dict[str, Any], str]:
+    (entry,) = experiment_gain(after, before, {"experiment_chunk_size": "output_tokens_s"}, "4096 tokens a chunk")
+    evidence = entry["runs"][0]["evidence"]
+    return evidence["verdict"], evidence["values"], evidence["reasons"][0]
+
+
+def test_a_gain_beyond_the_spread() -> None:
+    verdict, found, said = values(loads(110, 111, 109), loads(100, 101, 99))
+    assert (verdict, found["change_percent"], found["within_noise"]) == ("pass", 10.0, False)
+    assert said == "4096 tokens a chunk: 100 before, 110 after, +10.0 %, the runs' own spread is 1.0 %"
+
+
+def test_noise_is_called_so() -> None:
+    _verdict, found, said = values(loads(103, 90, 112), loads(100, 88, 107))
+    assert found["within_noise"] is True
+    assert said.endswith("within noise")
+
+
+def test_runs_that_failed_do_not_count() -> None:
+    verdict, found, said = values(loads(110, None), loads(100, 101))
+    assert (verdict, found["change_percent"]) == ("unknown", None)
+    assert "2 good runs before and 1 after" in said
+
+
+def test_a_latency_of_a_load() -> None:
+    (entry,) = experiment_gain(loads(200, 200), loads(100, 100), {"eplb_p99_gain": gain.P99})
+    assert entry["runs"][0]["evidence"]["values"]["change_percent"] == -50.0
+
+
+@given(
+    st.lists(st.floats(1, 1e6), min_size=1, max_size=6),
+    st.lists(st.floats(1, 1e6), min_size=1, max_size=6),
+)
+def test_the_same_runs_are_noise(before: list[float], after: list[float]) -> None:
+    same = gain.gain(before, before)
+    assert same is not None
+    assert same.change_percent == 0
+    assert same.noise
+    other = gain.gain(before, after)
+    assert other is not None
+    assert other.change_percent == pytest.approx(100 * (other.after / other.before - 1))
