@@ -16,8 +16,7 @@ description:
   - Asks every engine, addressed by the request header C(X-data-parallel-rank), for greedy continuations of the same
     prompts, and compares the tokens, and their log-probabilities within O(tolerance), with the reference's and among
     the engines.
-  - Where the reference's own two best tokens differ by less than O(tolerance), either is right. What follows is then
-    not compared.
+  - A token that the reference has within O(tolerance) of its best is as right. What follows is then not compared.
   - The reference is O(reference) where that file is there. Otherwise it is computed from the checkpoint with
     O(program), once, in the engine's environment, and kept in O(cache). A kept result of a measurement is no change of
     the host.

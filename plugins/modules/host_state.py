@@ -72,6 +72,14 @@ options:
     description: Whether the versions of driver, fabric manager, OFED, kernel and the parts of O(python) are read.
     type: bool
     default: false
+  engine_command:
+    description: The engine's command, for O(flags).
+    type: path
+  flags:
+    description: Options that O(engine_command) must know. Its help takes seconds, and without options it isn't asked.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode: {support: full}
   diff_mode: {support: none}
@@ -147,6 +155,9 @@ state:
     versions:
       description: Versions by part; a part that isn't there has none.
       type: dict
+    flags:
+      description: By name whether the engine knows it, C(yes), C(no) or C(unknown).
+      type: dict
     reasons:
       description: By the name of the probe why its result is C(null). Kernel parameters and files have their own names.
       type: dict
@@ -173,6 +184,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "interface": {"type": "str"},
     "running": {"type": "bool", "default": False},
     "versions": {"type": "bool", "default": False},
+    "engine_command": {"type": "path"},
+    "flags": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -219,7 +232,12 @@ def gather(options: dict[str, Any]) -> dict[str, Any]:
             "running",
             lambda: running_probes.engine_log(options["unit"], _property(unit, "InvocationID")),
         ),
-        "versions": asked("versions", "versions", lambda: running_probes.versions(_python(options))),
+        "versions": asked("versions", "versions", lambda: running_probes.versions(_given(options, "python"))),
+        "flags": asked(
+            "flags",
+            "flags",
+            lambda: running_probes.known_flags(_given(options, "engine_command"), options["flags"]),
+        ),
     }
     for more in (sysctl_reasons, file_reasons):
         reasons.update(more)
@@ -233,10 +251,10 @@ def _property(unit: dict[str, str] | None, name: str) -> str:
     return unit.get(name, "")
 
 
-def _python(options: dict[str, Any]) -> str:
-    if not options["python"]:
-        raise ProbeError("not asked for: python is not set")
-    return str(options["python"])
+def _given(options: dict[str, Any], name: str) -> str:
+    if not options[name]:
+        raise ProbeError(f"not asked for: {name} is not set")
+    return str(options[name])
 
 
 def _unit_files(unit: dict[str, str] | None) -> list[str]:

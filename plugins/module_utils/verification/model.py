@@ -221,6 +221,7 @@ class HostState:
     engine_version: str | None = None
     addresses: tuple[str, ...] | None = None
     versions: Mapping[str, str] | None = None
+    flags: Mapping[str, str] | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def why(self, probe: str) -> str:
@@ -254,6 +255,7 @@ class HostState:
             engine_version=engine.get("version"),
             addresses=_texts(state.get("addresses")),
             versions=state.get("versions"),
+            flags=state.get("flags"),
             reasons=state.get("reasons") or {},
         )
 

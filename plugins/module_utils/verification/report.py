@@ -18,7 +18,7 @@ from .limits import Choice
 from .model import Check, Demands, HostState, Planned, View
 from .predicted import predictions
 from .reporting import schema
-from .service_checks import check_models_alike, check_service, check_versions_alike
+from .service_checks import check_flags, check_models_alike, check_service, check_versions_alike
 
 SCHEMA = schema.NAME
 
@@ -79,6 +79,7 @@ def judge(
     planned_states = {host.name: states[host.name] for host in planned.hosts if host.name in states}
     checks += check_models_alike(planned_states)
     checks += check_versions_alike(planned_states)
+    checks += check_flags(planned_states)
     checks += check_service(planned, probe, missing_probe)
     return checks + check_bench(planned, thresholds, bench, missing_bench) + figures
 

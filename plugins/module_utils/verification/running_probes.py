@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..evidence import eplb_log, ofed, vllm_output
-from ..evidence.result import number
+from ..evidence.result import UNKNOWN, number
 from ..inspection.look import ProbeError, Runner, run_command
 from ..nvidia.look import Host
 from ..packages.model import Result as PackageResult
 
 TIMEOUT_S = 60.0
+HELP_TIMEOUT_S = 180.0  # it imports all of the engine
 _SMI = ["nvidia-smi", "--query-gpu=index,memory.used,memory.total", "--format=csv,noheader,nounits"]
 # journalctl finds these itself: a busy service writes more than is worth carrying.
 _WORTH = "KV cache size|Maximum concurrency|EPLB step|Rearranged experts|out of memory|Configuration mismatch"
@@ -114,11 +116,26 @@ def versions(python: str, run: Runner = run_command, root: Path = Path("/")) -> 
     return {**found, **_gpu_versions(run, root), **_network_versions(run)}
 
 
+def known_flags(engine: str, flags: Sequence[str], run: Runner = run_command) -> dict[str, str]:
+    """Return whether the engine's own command line knows each of ``flags``: ``yes``, ``no`` or ``unknown``.
+
+    Raises:
+        ProbeError: it doesn't print its help.
+    """
+    for argv in ([engine, "serve", "--help=all"], [engine, "serve", "--help"]):
+        status, output, complaint = run(argv, HELP_TIMEOUT_S)
+        evidence = vllm_output.parse_help(output, {"flags": list(flags)})
+        if evidence.verdict != UNKNOWN:
+            return dict(evidence.values["flags"])
+    last = (complaint.strip().splitlines() or output.strip().splitlines() or [f"exit status {status}"])[-1]
+    raise ProbeError(f"{engine} serve --help: {'; '.join(evidence.reasons)} ({last[-200:]})")
+
+
 def _gpu_versions(run: Runner, root: Path) -> dict[str, str]:
     if not (root / "proc/driver/nvidia/version").exists():
         return {}
 
-    def ask(argv: Any, timeout_s: float = TIMEOUT_S) -> PackageResult:
+    def ask(argv: Sequence[str], timeout_s: float = TIMEOUT_S) -> PackageResult:
         try:
             return PackageResult(*run(argv, timeout_s))
         except ProbeError as error:

@@ -123,6 +123,30 @@ def check_versions_alike(states: Mapping[str, HostState]) -> list[Check]:
     return [Check("versions_alike", SERVICE, title, "", PASS, expected, observed)]
 
 
+def check_flags(states: Mapping[str, HostState]) -> list[Check]:
+    """Judge whether the engine's command line knows every flag of the plan, on each host that was asked."""
+    checks: list[Check] = []
+    title, expected = "The engine knows the plan's flags", "every flag known"
+    for host, state in states.items():
+        why = state.reasons.get("flags", "not asked")
+        if not state.reached or (state.flags is None and why.startswith("not asked")):
+            continue
+        flags = state.flags or {}
+        bad = sorted(name for name, known in flags.items() if known == "no")
+        unsure = sorted(name for name, known in flags.items() if known not in ("yes", "no"))
+        observed = f"{sum(known == 'yes' for known in flags.values())} of {len(flags)} known"
+        fix = "Install the version that the plan was made for: `ansible-playbook site.yml`."
+        if bad:
+            reason = f"the engine does not know {', '.join(bad)}"
+            checks.append(Check("engine_flags", SERVICE, title, host, FAIL, expected, observed, reason, fix))
+        elif unsure or not flags:
+            reason = f"its help does not say whether it knows {', '.join(unsure)}" if flags else why
+            checks.append(Check("engine_flags", SERVICE, title, host, UNKNOWN, expected, observed, reason, fix))
+        else:
+            checks.append(Check("engine_flags", SERVICE, title, host, PASS, expected, observed))
+    return checks
+
+
 def _health(plan: Planned, health: Mapping[str, Any]) -> Check:
     title, expected = "The API answers", "HTTP status 200"
     observed = f"HTTP status {health['status']}" if health["status"] is not None else "no answer"

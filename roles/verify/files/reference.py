@@ -4,8 +4,8 @@
 """Greedy answers of a model's own weights, computed by transformers in float32: what an engine's are compared with.
 
 Runs in the engine's environment, on one CPU, without network: ``python reference.py MODEL TOKENS SECONDS PROMPT...``.
-Prints JSON: ``made_by``, and ``answers`` with the ``prompt`` as token ids and for each of the ``tokens`` its ``id``
-and ``logprob`` beside the second best's ``second_id`` and ``second_logprob``.
+Prints JSON: ``made_by``, and ``answers`` with the ``prompt`` as token ids and for each of the ``tokens`` its ``id`` and
+``logprob``, and the next best as ``others``, pairs of the same.
 
 It is its own file and not a module of the collection because it needs torch and transformers, which only the engine's
 environment has. It knows nothing of vLLM: a fault in vLLM can't be in both.
@@ -19,6 +19,8 @@ import sys
 import time
 from typing import Any
 
+ALTERNATIVES = 20
+
 
 def answer(model: Any, torch: Any, prompt: list[int], tokens: int, deadline: float) -> list[dict[str, Any]]:
     """Continue ``prompt`` with the most probable token each time, whatever it is, the end of text included."""
@@ -29,9 +31,9 @@ def answer(model: Any, torch: Any, prompt: list[int], tokens: int, deadline: flo
             sys.exit("the time allowed for the reference is over")
         # The whole text again for every token: no cache that could hide a fault, and no second code path.
         logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
-        best = torch.log_softmax(logits.double(), dim=-1).topk(2)
-        (first, second), (value, second_value) = best.indices.tolist(), best.values.tolist()
-        found.append({"id": first, "logprob": value, "second_id": second, "second_logprob": second_value})
+        best = torch.log_softmax(logits.double(), dim=-1).topk(min(1 + ALTERNATIVES, logits.shape[-1]))
+        (first, value), *others = zip(best.indices.tolist(), best.values.tolist())
+        found.append({"id": first, "logprob": value, "others": others})
         ids.append(first)
     return found
 

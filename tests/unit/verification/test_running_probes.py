@@ -105,3 +105,26 @@ def test_versions_alike_names_who_differs() -> None:
 def test_versions_that_were_not_asked_for_are_not_judged() -> None:
     quiet = HostState(True, reasons={"versions": "not asked for: versions is not set"})
     assert service_checks.check_versions_alike({"a": quiet, "b": HostState(False)}) == []
+
+
+HELP = "usage: vllm serve [model_tag] [options]\n\noptions:\n  --max-model-len MAX\n  --enable-eplb, --no-enable-eplb\n"
+
+
+def test_flags_that_the_engine_knows() -> None:
+    known = running_probes.known_flags("vllm", ["--max-model-len", "--enable-dbo"], runner({"vllm": Result(0, HELP)}))
+    assert known == {"--max-model-len": "yes", "--enable-dbo": "no"}
+    with pytest.raises(ProbeError, match="broken"):
+        running_probes.known_flags("vllm", ["--max-model-len"], runner({"vllm": Result(1, "", "ImportError: broken")}))
+
+
+def test_flags_are_judged_where_they_were_asked() -> None:
+    asked = {
+        "a": HostState(True, flags={"--x": "yes"}),
+        "b": HostState(True, flags={"--x": "yes", "--y": "no"}),
+        "c": HostState(True, reasons={"flags": "vllm: no help"}),
+        "d": HostState(True, reasons={"flags": "not asked for: flags is not set"}),
+        "e": HostState(False),
+    }
+    checks = service_checks.check_flags(asked)
+    assert [(check.host, check.verdict) for check in checks] == [("a", "pass"), ("b", "fail"), ("c", "unknown")]
+    assert checks[1].reason == "the engine does not know --y"

@@ -16,6 +16,8 @@ from ..service_client import RANK_HEADER, Endpoint, ask, error_of
 from .model import Answer, Token
 
 _PREFIX = "token_id:"
+# As many as every version gives without being told otherwise.
+_ALTERNATIVES = 20
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def ask_engine(endpoint: Endpoint, question: Question, prompt: tuple[int, ...], 
         "max_tokens": question.tokens,
         "temperature": 0,
         "ignore_eos": True,
-        "logprobs": 2,
+        "logprobs": _ALTERNATIVES,
         "return_tokens_as_token_ids": True,
     }
     reply = ask(endpoint, "/v1/completions", question.timeout_s, document, {RANK_HEADER: str(engine)})
@@ -115,13 +117,9 @@ def _token(name: Any, value: Any, ranks: Any) -> Token:
     identity, logprob = _identity(name), number(value)
     if identity is None or logprob is None:
         raise ValueError(name)
-    others = [
-        (found, other)
-        for found, other in ((_identity(key), number(raw)) for key, raw in (ranks or {}).items())
-        if found is not None and other is not None and found != identity
-    ]
-    second = max(others, key=lambda pair: pair[1], default=(None, None))
-    return Token(identity, logprob, second[0], second[1])
+    pairs = [(_identity(key), number(raw)) for key, raw in (ranks or {}).items()]
+    others = [(found, other) for found, other in pairs if found is not None and other is not None and found != identity]
+    return Token(identity, logprob, tuple(sorted(others, key=lambda pair: -pair[1])))
 
 
 def _identity(name: Any) -> int | None:

@@ -30,7 +30,7 @@ class Comparison:
 
     Attributes:
         differences: of the log-probabilities of the tokens that were held against each other.
-        near_ties: how often either of two tokens was right, after which the texts may differ and are not compared.
+        near_ties: how often any of several tokens was right, after which the texts may differ and are not compared.
         faults: what is wrong, one sentence each.
     """
 
@@ -65,7 +65,7 @@ def compare(expected: Answer, seen: Answer, tolerance: Tolerance, who: str) -> C
             return Comparison(tuple(found), 0, (f"{who}: {place} of {len(expected.tokens)} tokens came",))
         token = seen.tokens[place]
         if token.id != wanted.id:
-            if token.id == wanted.second_id and wanted.near_tie(tolerance.token):
+            if wanted.near_tie(token.id, tolerance.token):
                 return Comparison(tuple(found), 1)
             fault = f"{who}: token {place + 1} is {token.id}, the reference has {wanted.id}"
             return Comparison(tuple(found), 0, (fault,))

@@ -25,25 +25,19 @@ class BadReferenceError(ValueError):
 
 @dataclass(frozen=True)
 class Token:
-    """The most probable token and, where known, the second best. Log-probabilities are natural."""
+    """The most probable token, and the next best ones with theirs. Log-probabilities are natural."""
 
     id: int
     logprob: float
-    second_id: int | None = None
-    second_logprob: float | None = None
+    others: tuple[tuple[int, float], ...] = ()
 
-    def near_tie(self, tolerance: float) -> bool:
-        """Whether a difference within the tolerance could have made the second best the best."""
-        return self.second_logprob is not None and self.logprob - self.second_logprob < tolerance
+    def near_tie(self, other: int, tolerance: float) -> bool:
+        """Whether a difference within the tolerance could have made ``other`` the best."""
+        return any(found == other and self.logprob - logprob < tolerance for found, logprob in self.others)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of a reference file."""
-        return {
-            "id": self.id,
-            "logprob": self.logprob,
-            "second_id": self.second_id,
-            "second_logprob": self.second_logprob,
-        }
+        return {"id": self.id, "logprob": self.logprob, "others": [list(pair) for pair in self.others]}
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class Answer:
         try:
             prompt = tuple(count(word) for word in entry["prompt"])
             tokens = tuple(_token(token) for token in entry["tokens"])
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, IndexError):
             raise BadReferenceError("an answer has no prompt or no tokens") from None
         if not prompt or not tokens or None in prompt:
             raise BadReferenceError("an answer's prompt or tokens are empty or no token ids")
@@ -121,6 +115,8 @@ def read(text: str) -> Reference:
 
 def _token(entry: Mapping[str, Any]) -> Token:
     identity, logprob = count(entry["id"]), number(entry["logprob"])
-    if identity is None or logprob is None:
+    pairs = [(count(other[0]), number(other[1])) for other in entry.get("others") or ()]
+    others = tuple((found, value) for found, value in pairs if found is not None and value is not None)
+    if identity is None or logprob is None or len(others) != len(pairs):
         raise BadReferenceError("a token has no id or no log-probability")
-    return Token(identity, logprob, count(entry.get("second_id")), number(entry.get("second_logprob")))
+    return Token(identity, logprob, others)

@@ -21,7 +21,14 @@ from ansible_collections.moefleet.serving.plugins.module_utils.verification.answ
     Token,
 )
 
-REFERENCE = Answer((54, 74), (Token(13, -2.227, 10, -2.988), Token(176, -2.512, 17, -2.6), Token(42, -3.188, 72, -3.9)))
+REFERENCE = Answer(
+    (54, 74),
+    (
+        Token(13, -2.227, ((10, -2.988), (11, -3.1))),
+        Token(176, -2.512, ((17, -2.6), (18, -2.61), (19, -2.9))),
+        Token(42, -3.188, ((72, -3.9),)),
+    ),
+)
 TOLERANCE = Tolerance(0.2, 0.1)
 
 
@@ -57,6 +64,9 @@ def test_the_right_token_with_a_wrong_probability_is_wrong() -> None:
 def test_a_near_tie_may_go_either_way_and_ends_the_comparison() -> None:
     result = compare(REFERENCE, seen((13, -2.3), (17, -2.5), (999, -9.0)), TOLERANCE, "engine 0")
     assert (len(result.differences), result.near_ties, result.faults) == (1, 1, ())
+    assert compare(REFERENCE, seen((13, -2.3), (18, -2.5)), TOLERANCE, "engine 0").near_ties == 1
+    # The third is further away.
+    assert compare(REFERENCE, seen((13, -2.3), (19, -2.5)), TOLERANCE, "engine 0").faults
     # The first token's second best is far behind: no tie.
     assert compare(REFERENCE, seen((10, -2.5)), TOLERANCE, "engine 0").faults
     # Close, but not one of the two.
@@ -130,7 +140,7 @@ def test_an_engines_answer_is_read_as_token_ids() -> None:
         ]
     }
     answer = ask.read_completion(json.dumps(body), (1,))
-    assert answer.tokens == (Token(13, -2.25, 10, -2.9), Token(176, -2.5))
+    assert answer.tokens == (Token(13, -2.25, ((10, -2.9), (11, -3.5))), Token(176, -2.5))
 
 
 @pytest.mark.parametrize(
@@ -162,6 +172,7 @@ def test_a_reference_survives_its_file() -> None:
         {"answers": []},
         {"answers": [{"prompt": [1]}]},
         {"answers": [{"prompt": [1], "tokens": [{"id": "x", "logprob": -1}]}]},
+        {"answers": [{"prompt": [1], "tokens": [{"id": 1, "logprob": -1, "others": [[2]]}]}]},
         {"answers": [{"prompt": ["a"], "tokens": [{"id": 1, "logprob": -1}]}]},
     ],
 )
