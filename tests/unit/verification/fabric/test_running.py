@@ -70,8 +70,10 @@ def test_load_that_can_not_be_read_is_null(tmp_path: Path) -> None:
     assert running.conditions_of(tmp_path)["load_averages"] is None
 
 
-def test_a_client_tries_again_until_its_server_is_there() -> None:
-    stage = Stage([REFUSED, REFUSED, Done(0, PING)], run_s=0.1)
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_client_tries_again_until_its_server_is_there(status: int) -> None:
+    refused = replace(REFUSED, status=status)
+    stage = Stage([refused, refused, Done(0, PING)], run_s=0.1)
     found = running.measure(replace(STEP, role="client", repeats=1, warmup=0), stage.place())
     assert [run["evidence"]["verdict"] for run in found[0]["runs"]] == ["pass"]
     assert len(stage.asked) == 3
