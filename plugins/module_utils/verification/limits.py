@@ -247,7 +247,9 @@ def _describe(threshold: Threshold, entry: Acceptance) -> str:
     words = [f"{entry.better} {figure(threshold.expected)}"] if threshold.expected is not None else []
     worse = "above" if entry.better == AT_MOST else "below"
     words += [f"warning {worse} {figure(threshold.warn)}"] if threshold.warn is not None else []
-    words += [f"failure {worse} {figure(threshold.fail)}"] if threshold.fail is not None else []
+    # One number that must be kept is said once.
+    apart = threshold.fail is not None and threshold.fail != threshold.expected
+    words += [f"failure {worse} {figure(threshold.fail)}"] if apart and threshold.fail is not None else []
     return f"{', '.join(words)} {entry.unit}".strip()
 
 

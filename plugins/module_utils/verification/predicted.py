@@ -22,7 +22,7 @@ class Prediction:
     Attributes:
         name: what it is.
         unit: of all figures here.
-        low, likely, high: the plan's range; ``low`` and ``high`` are None where the plan has one figure.
+        low, likely, high: the plan's range; ``low`` and ``high`` are None where it has one figure.
         measured: the measurement.
         error_percent: how far the measurement is from ``likely``, in percent of it: 25 is a quarter above.
         inside: whether the measurement is in the range; None where there is none.
@@ -80,7 +80,7 @@ def _row(name: str, unit: str, predicted: _Range, measured: float | None) -> Pre
     if likely is None or measured is None:
         return None
     if low is not None and high is not None:
-        low, high = min(low, high), max(low, high)
+        low, high = (min(low, high), max(low, high)) if low != high else (None, None)
     error = round(100 * (measured - likely) / abs(likely), 1) if likely else None
     inside = low <= measured <= high if low is not None and high is not None else None
     return Prediction(name, unit, low, likely, high, measured, error, inside)

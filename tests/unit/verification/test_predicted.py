@@ -85,10 +85,9 @@ def test_the_lab_has_fewer() -> None:
         [check("kv_cache_tokens", 9709), check("tcp_bandwidth", 20.0), check("sessions_throughput", 4.0)], plan
     )
     assert list(found) == ["KV cache of the smallest engine", "Rate of a port, TCP"]
-    assert (found["KV cache of the smallest engine"].inside, found["Rate of a port, TCP"].error_percent) == (
-        True,
-        -20.0,
-    )
+    # Three times the same number is no range: blocks of tokens alone would be outside.
+    assert found["KV cache of the smallest engine"].inside is None
+    assert found["Rate of a port, TCP"].error_percent == -20.0
 
 
 @pytest.mark.parametrize("plan", [{}, {"performance": None, "network": None}, {"layout": {"hosts": []}}])

@@ -24,6 +24,8 @@ from .model import (
 _SLOW = "Compare with the plan's estimate, and look for other load on the hosts and the network."
 _WRONG = "Wrong answers with status 200 point at the all-to-all or the weights: compare the model's checksums and NCCL."
 _GPU = ("gpu",)
+# Nobody has to ask for that: one engine that answers wrongly is one too many.
+_EVERY_ENGINE = (Threshold("every engine", 100, None, 100),)
 
 
 def _first_token(tokens: int, percentile: str, limit_ms: float | None) -> Acceptance:
@@ -211,7 +213,7 @@ ANSWER_FIGURES = (
         unit="%",
         better=AT_LEAST,
         statistic=SMALLEST,
-        thresholds=(),
+        thresholds=_EVERY_ENGINE,
         fix=_WRONG,
     ),
     Acceptance(
@@ -225,7 +227,7 @@ ANSWER_FIGURES = (
         unit="%",
         better=AT_LEAST,
         statistic=SMALLEST,
-        thresholds=(),
+        thresholds=_EVERY_ENGINE,
         fix=_WRONG,
     ),
 )
