@@ -11,13 +11,17 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...evidence.result import FAIL, UNKNOWN, WARN
-from ...pages.markup import folded, mark, soft, text
-from .reading import Entry, measurements_of, of_verdicts, places, together
+from ...evidence.result import FAIL, NOT_APPLICABLE, UNKNOWN, WARN
+from ...pages.markup import folded, mark, soft, table, text
+from .reading import Entry, is_of_the_fabric, measurements_of, of_verdicts, places, together, where
 
 # So much of one output is on the page; the rest is in report.json.
 OUTPUT_END = 4000
 _COMMANDS = 4
+# A check that went wrong at more places than this is one entry, with so many of them.
+_MANY, _SHOWN = 3, 20
+Group = tuple[Entry, "list[Entry]"]
+_FROM_HERE = ("ansible", "pytest", "ssh ")
 _ACCEPTANCE = "pytest tests/testinfra --hosts=ansible://"
 _CODE = re.compile("`([^`]+)`")
 
@@ -27,9 +31,9 @@ def attention(report: Entry) -> str:
     groups = {verdict: together(of_verdicts(report["checks"], verdict)) for verdict in (FAIL, UNKNOWN, WARN)}
     if not any(groups.values()):
         return ""
-    parts = [_entry(group, report) for group in groups[FAIL]]
+    parts = _entries(groups[FAIL], report)
     for verdict, word in ((UNKNOWN, "unknown"), (WARN, "with a warning")):
-        shown = [_entry(group, report) for group in groups[verdict]]
+        shown = _entries(groups[verdict], report)
         if len(shown) > 6 and groups[FAIL]:
             parts.append(folded(f"{len(shown)} {word}", "".join(shown), printed=True))
         else:
@@ -37,14 +41,62 @@ def attention(report: Entry) -> str:
     return f'<section id="attention"><h2>What needs attention</h2>{"".join(parts)}</section>'
 
 
-def _entry(group: tuple[Entry, Sequence[Entry]], report: Entry) -> str:
+def _entries(groups: Sequence[Group], report: Entry) -> list[str]:
+    """An entry for each group; where one check went wrong at many places, one for all of them."""
+    by_id: dict[str, list[Group]] = {}
+    for group in groups:
+        by_id.setdefault(str(group[0]["id"]), []).append(group)
+    parts = []
+    for alike in by_id.values():
+        parts += [_many(alike, report)] if len(alike) > _MANY else [_entry(group, report) for group in alike]
+    return parts
+
+
+def _many(groups: Sequence[Group], report: Entry) -> str:
+    """One check that went wrong at many places, each with what is wrong there."""
+    first = groups[0][0]
+    wrong = [check for unused, same in groups for check in same]
+    total = sum(check["id"] == first["id"] and check["verdict"] != NOT_APPLICABLE for check in report["checks"])
+    fixes = {_of_any(check) for check in wrong}
+    common = fixes.pop() if len(fixes) == 1 else ""
+    rows = [
+        (
+            text(places(same)) + ("" if check["rank"] is None else f", rank {check['rank']}"),
+            text(check["observed"]),
+            worded(str(check["reason"]))
+            + (f'<br><span class="soft">{worded(str(check["fix"]))}</span>' if check["fix"] and not common else ""),
+        )
+        for check, same in groups[:_SHOWN]
+    ]
+    more = len(groups) - _SHOWN
+    shown = _commands(wrong, report, 1)
+    return (
+        f'<section class="trouble {first["verdict"]}"><h3>{mark(first["verdict"])} · {text(first["title"])}: '
+        f"{len(wrong)} of {total}</h3><dl><dt>expected</dt><dd>{text(first['expected'])}{_source(first)}</dd>"
+        + (f"<dt>what to do</dt><dd>{worded(common)}</dd>" if common else "")
+        + f"<dt>see it again</dt><dd>{shown}</dd></dl>"
+        + table(("Where", "Found", "What is wrong"), rows, "many")
+        + (soft(f"And {more} more, among all checks.") if more > 0 else "")
+        + _raw([check for unused, same in groups[:_SHOWN] for check in same], report)
+        + "</section>"
+    )
+
+
+def _of_any(check: Entry) -> str:
+    """What to do, without the names of one place."""
+    fix = str(check["fix"])
+    for name, general in (("peer", "its peer"), ("host", "the host")):
+        fix = re.sub(rf"\b{re.escape(str(check[name]))}\b", general, fix) if check[name] else fix
+    return fix
+
+
+def _entry(group: Group, report: Entry) -> str:
     check, same = group
     said = text(check["reason"] or check["title"])
     lines = [("expected", text(check["expected"]) + _source(check)), ("found", text(check["observed"]))]
     if check["fix"]:
         lines.append(("what to do", worded(str(check["fix"]))))
-    commands = commands_of(same, report)[:_COMMANDS]
-    lines.append(("see it again", "".join(f'<code class="copy">{text(command)}</code>' for command in commands)))
+    lines.append(("see it again", _commands(same, report)))
     told = "".join(f"<dt>{name}</dt><dd>{shown}</dd>" for name, shown in lines)
     return (
         f'<section class="trouble {check["verdict"]}"><h3>{mark(check["verdict"])} · {text(places(same))}: {said}</h3>'
@@ -59,6 +111,17 @@ def worded(words: str) -> str:
 
 def _source(check: Entry) -> str:
     return f' <span class="soft">({text(check["source"])})</span>' if check["source"] else ""
+
+
+def _commands(same: Sequence[Entry], report: Entry, most: int = _COMMANDS) -> str:
+    """The commands that show checks again, and where to run those that aren't run from here."""
+    head = next((host["name"] for host in report["hosts"] if host["role"] == "head"), "")
+    shown = ""
+    for command in commands_of(same, report)[:most]:
+        host = next((check["host"] for check in same if command_of(check, report) == command), "") or head
+        said = "" if command.startswith(_FROM_HERE) or not host else f'<span class="soft">on {text(host)}:</span>'
+        shown += f'{said}<code class="copy">{text(command)}</code>'
+    return shown
 
 
 def commands_of(same: Sequence[Entry], report: Entry) -> list[str]:
@@ -84,7 +147,8 @@ def command_of(check: Entry, report: Entry) -> str:
     if check["section"] == "hosts" and check["host"]:
         name = "ranks" if check["rank"] is not None else check["id"]
         return f"{_ACCEPTANCE}{check['host']} -k {name}"
-    return "ansible-playbook verify.yml"
+    more = " --tags fabric -e stop_service=true" if is_of_the_fabric(check) else ""
+    return f"ansible-playbook verify.yml{more}"
 
 
 def _raw(same: Sequence[Entry], report: Entry) -> str:
@@ -93,7 +157,9 @@ def _raw(same: Sequence[Entry], report: Entry) -> str:
     for check in same:
         measured = measurements_of(check, report["measurements"])
         if measured:
-            parts += [part for one in measured for part in _outputs(one)]
+            heading = f"<h4>{text(where(check))}</h4>" if len(same) > 1 else ""
+            outputs = [part for one in measured for part in _outputs(one)]
+            parts.append(heading + "".join(outputs) if outputs else "")
         elif check["section"] == "hosts" and (report["evidence"].get("hosts") or {}).get(check["host"]):
             host = text(check["host"])
             parts.append(f'<p>All that was read of {host}: <a href="#read-{host}">below, at the hosts</a>.</p>')

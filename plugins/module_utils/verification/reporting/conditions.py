@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from ...pages.quantities import figure, number
 from .reading import SERVICE, Entry
 
 _FEW = 4
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+([+-][\d:]+|Z)?")
 
 
 def conditions(report: Entry) -> str:
@@ -77,6 +79,8 @@ def _values(values: Sequence[Any]) -> str:
     numbers = [found for value in values if (found := number(value)) is not None]
     if len(numbers) == len(values) and len(values) > 1:
         return f"{figure(min(numbers))} to {figure(max(numbers))}"
+    if len(values) > 1 and all(isinstance(value, str) and _TIME.fullmatch(value) for value in values):
+        return f"{min(values)} to {max(values)}".replace("T", " ")
     lists = [value for value in values if isinstance(value, list) and all(number(item) is not None for item in value)]
     if len(lists) == len(values) and len(values) > 1 and len({len(value) for value in lists}) == 1:
         ends = [(min(column), max(column)) for column in zip(*lists)]

@@ -3,8 +3,8 @@
 
 """Host x host tables for what was measured of pairs: the colour says how much, the number says it exactly.
 
-Five steps of one hue, from the best to the worst cell, so that it reads the same to every pair of eyes and in grey.
-Where all cells lie close together all are of the first step: noise shall not look like a pattern.
+Five steps of one hue, by how many times worse than the best a cell is, so that the same colour means the same in every
+map and run, and reads the same to every pair of eyes and in grey.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from ...pages.quantities import figure
 from ..catalogue.model import AT_MOST
 from .reading import Entry, better
 
-STEPS = 5
 # In a cell without a number.
 _NONE = SIGNS[NOT_APPLICABLE]
-# Cells that differ by less than this share of the best are alike.
-_ALIKE = 0.10
+# A cell that is less than so many times worse than the best is of this step, or of a step before; the last has no end.
+STEPS = (1.1, 1.25, 1.5, 2.0)
 _SPOKEN = {PASS: "", WARN: "warning", FAIL: "failed", UNKNOWN: "unknown", NOT_APPLICABLE: "not applicable"}
 
 
@@ -37,11 +36,12 @@ def heat_maps(checks: Sequence[Entry], hosts: Sequence[str]) -> str:
     return f'<div class="{kind}">{"".join(maps)}</div>' if maps else ""
 
 
-def level(value: float, best: float, worst: float) -> int:
-    """The step of a value between the best and the worst one."""
-    if abs(worst - best) <= _ALIKE * max(abs(best), 1e-12):
+def level(value: float, best: float) -> int:
+    """The step of a value: how many times it is worse than the best one, whichever way is better."""
+    small, large = sorted((abs(value), abs(best)))
+    if small == large:
         return 0
-    return min(STEPS - 1, int(STEPS * (value - best) / (worst - best)))
+    return sum(large >= step * small for step in STEPS)
 
 
 def heat_map(checks: Sequence[Entry], hosts: Sequence[str]) -> str:
@@ -49,15 +49,13 @@ def heat_map(checks: Sequence[Entry], hosts: Sequence[str]) -> str:
     first = checks[0]
     values = [float(check["value"]) for check in checks if check["value"] is not None]
     small_is_good = better(first) == AT_MOST
-    best, worst = (min(values), max(values)) if small_is_good else (max(values), min(values))
+    best = min(values) if small_is_good else max(values)
     cells = {(str(check["host"]), str(check["peer"])): check for check in checks}
     # A host that is measured but not in the plan still has its row.
     names = list(dict.fromkeys([*hosts, *(name for pair in cells for name in pair)]))
     heads = "".join(f'<th scope="col">{text(name)}</th>' for name in names)
     rows = "".join(
-        f'<tr><th scope="row">{text(row)}</th>'
-        + "".join(_cell(row, column, cells, best, worst) for column in names)
-        + "</tr>"
+        f'<tr><th scope="row">{text(row)}</th>' + "".join(_cell(row, column, cells, best) for column in names) + "</tr>"
         for row in names
     )
     unit = str(first["unit"])
@@ -66,11 +64,11 @@ def heat_map(checks: Sequence[Entry], hosts: Sequence[str]) -> str:
         f'aria-label="{text(first["title"])}"><table class="heat"><caption>{text(first["title"])}'
         f'<span class="soft">, {text(unit)}, {text(first["expected"] or "no objective")}</span></caption>'
         f'<thead><tr><th scope="col" class="corner">from ↓ to →</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-        f"</div>{_legend(checks, best, worst, unit, len(names))}</figure>"
+        f"</div>{_legend(checks, best, unit, len(names))}</figure>"
     )
 
 
-def _cell(row: str, column: str, cells: Mapping[tuple[str, str], Entry], best: float, worst: float) -> str:
+def _cell(row: str, column: str, cells: Mapping[tuple[str, str], Entry], best: float) -> str:
     if row == column:
         return '<td class="self" aria-label="itself">·</td>'
     check = cells.get((row, column))
@@ -83,13 +81,13 @@ def _cell(row: str, column: str, cells: Mapping[tuple[str, str], Entry], best: f
     if value is None:
         return f'<td class="missing {_class(verdict)}" title="{title}"><span>{sign or _NONE}{spoken}</span></td>'
     shown = f"<b>{sign}</b> " if sign else ""
-    step = level(float(value), best, worst)
+    step = level(float(value), best)
     return f'<td class="h{step} {_class(verdict)}" title="{title}">{shown}{_figure(float(value))}{spoken}</td>'
 
 
 def _figure(value: float) -> str:
     """As many decimals for every figure of a size, so that a column of them can be compared."""
-    if abs(value) >= 100:
+    if abs(value) >= 100 or value == 0:
         return figure(value)
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
@@ -98,14 +96,13 @@ def _class(verdict: str) -> str:
     return verdict.replace(" ", "-")
 
 
-def _legend(checks: Sequence[Entry], best: float, worst: float, unit: str, hosts: int) -> str:
-    alike = level(worst, best, worst) == 0
-    colours = "".join(f'<i class="h{step}"></i>' for step in range(1 if alike else STEPS))
-    swatches = f'<span class="steps">{colours}</span>'
-    if alike:
-        scale = f"{swatches} all alike: {figure(min(best, worst))} to {figure(max(best, worst))} {text(unit)}"
-    else:
-        scale = f"best {figure(best)} {swatches} {figure(worst)} {text(unit)} worst"
+def _legend(checks: Sequence[Entry], best: float, unit: str, hosts: int) -> str:
+    used = {level(float(check["value"]), best) for check in checks if check["value"] is not None}
+    words = [*(f"to {step:g}" for step in STEPS), "more"]
+    shown = [f'<i class="h{step}"></i>{word}' for step, word in enumerate(words) if step <= max(used)]
+    shown.append(f"times worse than the best, {figure(best)} {text(unit)}")
+    if max(used) == 0:
+        shown = [f'<i class="h0"></i>all within a tenth of the best, {figure(best)} {text(unit)}']
     keys = []
     found = {str(check["verdict"]) for check in checks}
     if FAIL in found:
@@ -116,6 +113,5 @@ def _legend(checks: Sequence[Entry], best: float, worst: float, unit: str, hosts
     pairs = hosts * (hosts - 1)
     if measured < pairs:
         keys.append(f'<i class="key missing"></i> {pairs - measured} of {pairs} not measured')
-    return (
-        f'<figcaption class="legend"><span>{scale}</span>{"".join(f"<span>{key}</span>" for key in keys)}</figcaption>'
-    )
+    listed = "".join(f"<span>{words}</span>" for words in [*shown, *keys])
+    return f'<figcaption class="legend">{listed}</figcaption>'

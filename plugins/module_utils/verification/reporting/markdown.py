@@ -17,7 +17,7 @@ from .reading import Entry, of_verdicts, places, together, where
 from .sections import counts
 
 _MOST = 20
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<#|])")
 
 
 def render(report: Entry) -> str:
@@ -49,7 +49,7 @@ def _attention(report: Entry) -> list[str]:
             f"(expected {_plain(check['expected'])}, found {_plain(check['observed'])})"
         )
         if check["fix"]:
-            lines.append(f"  - {_plain(check['fix'])}")
+            lines.append(f"  - {_worded(check['fix'])}")
         if check["verdict"] != WARN:
             lines.append(f"  - {_code(command_of(check, report))}")
     rest = len(wrong) - _MOST
@@ -108,6 +108,14 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _plain(value: object) -> str:
     """Text that Markdown takes for nothing but text."""
     return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+
+
+def _worded(value: object) -> str:
+    """Text whose `code` stays code."""
+    parts = " ".join(str(value).split()).split("`")
+    if len(parts) % 2 == 0:
+        return _plain(value)
+    return "".join(f"`{part}`" if place % 2 else _plain(f".{part}.")[1:-1] for place, part in enumerate(parts))
 
 
 def _code(command: str) -> str:

@@ -59,13 +59,14 @@ figure.map { margin: 0; min-width: 0; }
 .missing { background: repeating-linear-gradient(135deg, var(--raised) 0 5px, var(--hatch) 5px 6.5px);
   color: var(--text); }
 .heat td.missing > span { background: var(--ground); border-radius: 3px; padding: 0 5px; }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 13px; color: var(--soft); margin-top: 8px;
+.legend { display: flex; flex-wrap: wrap; gap: 4px 12px; font-size: 13px; color: var(--soft); margin-top: 8px;
   padding-left: 3px; }
-.legend span { display: inline-flex; align-items: center; gap: 5px; } .legend .steps { gap: 0; }
+.legend span { display: inline-flex; align-items: center; gap: 5px; white-space: nowrap; }
 .legend i { display: inline-block; width: 20px; height: 14px; border-radius: 2px;
   font-style: normal; font-size: 11px; line-height: 14px; text-align: center; font-weight: 700; }
-.steps i { border-radius: 0; } .steps i:first-child { border-radius: 3px 0 0 3px; }
-.steps i:last-child { border-radius: 0 3px 3px 0; } .steps i:only-child { border-radius: 3px; }
+h4 { font-size: 14px; margin: 12px 0 4px; } .trouble .wide { margin-top: 8px; }
+table.many td { overflow-wrap: anywhere; } table.many td:first-child { white-space: nowrap; }
+table.many td:nth-child(2) { min-width: 120px; }
 .legend i.key.fail { outline: 2px solid var(--fail); color: var(--fail); }
 .legend i.key.warn { outline: 2px dashed var(--warn); color: var(--warn); }
 svg.strip { display: block; overflow: visible; } .track { stroke: var(--grid); stroke-width: 1; }

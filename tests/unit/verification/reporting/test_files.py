@@ -138,7 +138,9 @@ def test_markdown_takes_text_for_text() -> None:
     report = write.finished(sample.judged(0, wrong=False))
     odd = {**report, "checks": [sample.check("x", "s", "t", verdict="fail", reason="a|b\n# *c* <d> `e`")]}
     line = next(line for line in markdown.render(odd).splitlines() if line.startswith("- "))
-    assert r"a\|b \# \*c\* \<d\> \`e\`" in line
+    assert r"a\|b \# \*c\* \<d> \`e\`" in line
+    fixed = {**odd, "checks": [{**odd["checks"][0], "fix": "See `x | y` <b>, `z`."}]}
+    assert r"  - See `x | y` \<b>, `z`." in markdown.render(fixed).splitlines()
 
 
 @pytest.mark.parametrize(

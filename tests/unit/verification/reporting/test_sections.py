@@ -81,11 +81,24 @@ def test_a_cell_without_a_figure_is_hatched(report: dict[str, Any]) -> None:
     assert "3 of 12 not measured" in text
 
 
-def test_cells_that_hardly_differ_have_one_colour() -> None:
-    assert {heatmap.level(value, 23.4, 22.0) for value in (23.4, 22.7, 22.0)} == {0}
-    assert [heatmap.level(value, 10.0, 50.0) for value in (10.0, 17.0, 25.0, 33.0, 41.0, 50.0)] == [0, 0, 1, 2, 3, 4]
-    assert heatmap.level(5.0, 25.0, 5.0) == 4, "of a bandwidth the small one is worst"
-    assert heatmap.level(0.0, 0.0, 0.0) == 0
+@pytest.mark.parametrize(
+    ("value", "best", "expected"),
+    [(23.4, 23.4, 0), (21.5, 23.4, 0), (20.0, 23.4, 1), (5.9, 23.4, 4), (87.0, 59.5, 2), (3.0, 0.0, 4), (0.0, 0.0, 0)],
+)
+def test_a_colour_is_how_many_times_worse(value: float, best: float, expected: int) -> None:
+    assert heatmap.level(value, best) == expected
+
+
+def test_one_check_that_failed_at_many_places_is_one_entry(report: dict[str, Any]) -> None:
+    many = copy.deepcopy(report)
+    for check in many["checks"]:
+        if check["id"] == "ip_round_trip":
+            check.update(verdict="fail", reason=f"{check['host']} to {check['peer']} is slow", fix="See `ip link`.")
+    text = section(page.render(many), "attention")
+    assert text.count("Round trip: 12 of 12") == 1
+    assert text.count(" is slow") == 12
+    assert text.count("<h4>") == 12, "the output of each"
+    assert "See <code>ip link</code>." in text
 
 
 def test_a_place_without_pairs_has_no_heat_map(report: dict[str, Any]) -> None:
