@@ -17,7 +17,7 @@ STATE = "/run/roce-double.json"
 CHECK = f"/usr/local/sbin/moefleet-roce --check --root {ROOT} --settings /etc/moefleet/roce.json"
 CM_TOS = f"{ROOT}/sys/kernel/config/rdma_cm/mlx5_0/ports/1/default_roce_tos"
 SWITCH = hosts.REPOSITORY / "artifacts/molecule/switch"
-# What was run on each host, by converge and by converge again.
+# What was run on each host.
 COMMANDS = {
     "mol-0": [
         "mlnx_qos -i eth1 -d os",
@@ -86,6 +86,19 @@ def test_it_runs_at_boot_before_the_service(host: Host) -> None:
     assert 'ENV{INTERFACE}=="eth1"' in host.file("/etc/udev/rules.d/90-moefleet-roce.rules").content_string
 
 
+def test_one_host_looks_by_itself_and_its_unit_fails_where_something_differs(machines: dict[str, Host]) -> None:
+    machine = machines["mol-0"]
+    assert machine.check_output("systemctl is-enabled moefleet-roce-check.timer") == "enabled"
+    assert machine.check_output("systemctl is-active moefleet-roce-check.timer") == "active"
+    machine.check_output("systemctl start moefleet-roce-check.service")
+    machine.check_output(f"echo 0 > {CM_TOS}")
+    assert machine.run("systemctl start moefleet-roce-check.service").rc != 0
+    said = machine.check_output("journalctl --unit=moefleet-roce-check.service --output=cat --no-pager")
+    assert "differs: cm_tos is 0, should be 106" in said
+    machine.check_output(f"echo 106 > {CM_TOS}; systemctl reset-failed moefleet-roce-check.service")
+    assert not machines["mol-1"].file("/etc/systemd/system/moefleet-roce-check.timer").exists
+
+
 @pytest.mark.parametrize("name", hosts.NAMES)
 def test_what_a_boot_forgets_is_set_again(machines: dict[str, Host], name: str) -> None:
     """The tools know nothing after a boot; the unit does what systemd has it do then."""
@@ -106,6 +119,7 @@ def test_drift_is_named_foretold_and_mended_where_it_is(converge: Path, machines
     assert status == 1
     assert "differs: pfc is 0,0,0,0,0,0,0,0, should be 0,0,0,1,0,0,0,0" in words
     before = log(machines[second])
+    right = log(machines[first])
 
     foretold = hosts.played(converge, "--check", "--diff")
     assert (foretold.changed(first), foretold.changed(second)) == (0, 1)
@@ -116,6 +130,7 @@ def test_drift_is_named_foretold_and_mended_where_it_is(converge: Path, machines
     mended = hosts.played(converge)
     assert (mended.changed(first), mended.changed(second)) == (0, 1)
     assert log(machines[second]) == [*before, "dcb pfc set dev eth1 prio-pfc all:off 3:on"]
+    assert log(machines[first]) == right
     assert checked(machines[second])[0] == 0
 
 
@@ -159,7 +174,7 @@ def test_absent_takes_everything_away(converge: Path, machines: dict[str, Host])
     for name, machine in machines.items():
         assert log(machine)[-1] == PFC_OFF[name]
         assert machine.file(CM_TOS).content_string == "0"
-        assert not machine.file("/etc/systemd/system/moefleet-roce.service").exists
+        assert machine.run("ls /etc/systemd/system/moefleet-roce*").stdout == ""
         assert not machine.file("/usr/local/sbin/moefleet-roce").exists
         assert machine.run("systemctl is-enabled moefleet-roce.service").rc != 0
         machine.check_output(f"rm -rf {ROOT} {STATE} /usr/local/lib/moefleet /etc/udev/rules.d/90-moefleet-roce.rules")

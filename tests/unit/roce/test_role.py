@@ -89,6 +89,16 @@ def test_the_unit_of_an_image_has_its_root() -> None:
     assert "--root /srv/image\n" in rendered("moefleet-roce.service.j2", roce_root="/srv/image")
 
 
+def test_the_host_looks_by_itself_when_it_is_told_to() -> None:
+    timer = rendered("moefleet-roce-check.timer.j2", roce_check_calendar="hourly")
+    assert "OnCalendar=hourly\n" in timer
+    unit = rendered("moefleet-roce-check.service.j2", roce_root="/srv/image")
+    assert (
+        "ExecStart=/usr/local/sbin/moefleet-roce --check --settings /etc/moefleet/roce.json --root /srv/image\n" in unit
+    )
+    assert "After=moefleet-roce.service\n" in unit
+
+
 def test_the_udev_rule_is_for_the_interface_and_for_rdma_devices() -> None:
     rules = [line for line in rendered("moefleet-roce.rules.j2").splitlines() if not line.startswith("#")]
     assert len(rules) == 2
