@@ -172,7 +172,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 }
 _METRICS_TIMEOUT_S = 20.0
 # Ids that every tokenizer has for ordinary text; the special ones stand before or far behind them.
-_FIRST_ID, _IDS = 20, 180
+_FIRST_ID = 20
+_IDS = 180
 
 
 def ids_of(options: dict[str, Any]) -> list[str]:
