@@ -9,7 +9,7 @@ import sys
 from .playbooks import ROOT, Outcome, on_host
 
 PARAMETER = "net.core.somaxconn"
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 
 
 def accept(*arguments: str) -> subprocess.CompletedProcess[str]:

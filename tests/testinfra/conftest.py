@@ -79,9 +79,12 @@ def checks(host: Host, plan: dict[str, Any]) -> list[Check]:
     if own is None:
         pytest.fail(f"{name} is not in the plan: {', '.join(entry.name for entry in planned.hosts)}", pytrace=False)
     # The inventory wins over the role's defaults, as it does in the role; templates are left to Ansible.
-    defaults: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    given = {key: value for key, value in defaults.items() if key not in variables}
-    given["verify_plan"] = {"serve": {name: plan["serve"][name]}, "service": plan["service"]}
+    given = {key: value for key, value in read("defaults").items() if key not in variables}
+    given.update(read("vars"))
+    # Of a plan only what says how to look: a command line has no room for all of it.
+    given["verify_plan"] = {
+        key: plan[key] for key in ("engine", "layout", "serve", "service", "workload") if key in plan
+    }
     demanded = run(host, SET_FACT, given).get("ansible_facts", {}).get("__verify_demands")
     return check_host(
         View(
@@ -93,10 +96,14 @@ def checks(host: Host, plan: dict[str, Any]) -> list[Check]:
     )
 
 
+def read(part: str) -> Any:
+    """A part of the role, as it is written."""
+    return yaml.safe_load((ROLE / part / "main.yml").read_text(encoding="utf-8"))
+
+
 def run(host: Host, action: str, variables: dict[str, Any]) -> dict[str, Any]:
     """Run the first task of the role that uses this action, with the task's own arguments, and return its result."""
-    tasks: list[dict[str, Any]] = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text(encoding="utf-8"))
-    arguments = next(task[action] for task in tasks if action in task)
+    arguments = next(task[action] for task in read("tasks") if action in task)
     try:
         result: dict[str, Any] = host.ansible(action, json.dumps(arguments), become=True, extra_vars=variables)
     except host.ansible.AnsibleException as error:
