@@ -82,7 +82,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.moefleet.serving.plugins.module_utils.roce.commands import run
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import run_briefly as run
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.fabric.place import look
 
 

@@ -183,7 +183,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network import outlook, transaction
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network.observe import NetworkError
-from ansible_collections.moefleet.serving.plugins.module_utils.host_network.programs import run
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import run_briefly as run
 
 INTERFACE: dict[str, dict[str, Any]] = {
     "role": {"type": "str", "choices": ["management", "data", "storage"], "required": True},

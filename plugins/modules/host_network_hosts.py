@@ -54,8 +54,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network import hosts_file
-from ansible_collections.moefleet.serving.plugins.module_utils.host_network.programs import Runner, run, under
+from ansible_collections.moefleet.serving.plugins.module_utils.host_network.paths import under
 from ansible_collections.moefleet.serving.plugins.module_utils.hosts import files
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Runner
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import run_briefly as run
 
 
 def loopback(address: str) -> bool:
@@ -72,7 +74,7 @@ def own_problem(own: str, content: str, ask: Runner | None) -> str:
             " take it out of that line"
         )
     answer = ask(["getent", "ahosts", own]) if ask else None
-    words = answer.output.split() if answer and answer.status == 0 else []
+    words = answer.stdout.split() if answer and answer.status == 0 else []
     if words and loopback(words[0]):
         return (
             f"{own}, this host's own name, resolves to {words[0]} although {hosts_file.PATH} does not say so: in the"

@@ -127,8 +127,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network import backends, ethtool, irq, observe
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network.model import Interface, Match
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network.observe import Link, NetworkError
-from ansible_collections.moefleet.serving.plugins.module_utils.host_network.programs import run, under
+from ansible_collections.moefleet.serving.plugins.module_utils.host_network.paths import under
 from ansible_collections.moefleet.serving.plugins.module_utils.hosts import files
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import run_briefly as run
 
 INTERFACE: dict[str, dict[str, Any]] = {
     "role": {"type": "str", "choices": ["management", "data", "storage"], "required": True},
@@ -262,7 +263,7 @@ def main() -> None:
     seen = {one.path: files.see(one.path) for one in wanted}
     differing = [one for one in wanted if _file_differs(one, seen[one.path])]
     unit = any(one.content for one in wanted if one.path == str(under(root, irq.UNIT)))
-    enables = unit and run(["systemctl", "is-enabled", irq.UNIT_NAME]).output.strip() != "enabled"
+    enables = unit and run(["systemctl", "is-enabled", irq.UNIT_NAME]).stdout.strip() != "enabled"
     failures: list[str] = []
     if not module.check_mode:
         failures, kept = _set(bound, sets, moves, root)
@@ -318,7 +319,7 @@ def _set(
         for check in sets[link.name]:
             done = run(check.fix)
             if done.status != 0:
-                failures.append(f"`{' '.join(check.fix)}` failed: {done.why}")
+                failures.append(f"`{' '.join(check.fix)}` failed: {done.last_words}")
         refused = irq.pin(moves.get(link.name, []), root)
         if refused:
             first, why = next(iter(refused.items()))

@@ -66,8 +66,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network import mount
-from ansible_collections.moefleet.serving.plugins.module_utils.host_network.programs import Result, run, under
+from ansible_collections.moefleet.serving.plugins.module_utils.host_network.paths import under
 from ansible_collections.moefleet.serving.plugins.module_utils.hosts import files
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result, run
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "source": {"type": "str"},
@@ -85,9 +86,9 @@ class MountError(Exception):
 
 def must(*words: str) -> Result:
     """Ask systemd for something that has to succeed."""
-    done = run(list(words), timeout_s=120)
+    done = run(list(words))
     if done.status != 0:
-        raise MountError(f"`{' '.join(words)}` failed: {done.why}")
+        raise MountError(f"`{' '.join(words)}` failed: {done.last_words}")
     return done
 
 
@@ -120,7 +121,7 @@ def ensure(wanted: mount.Mount, root: Path, check: bool) -> dict[str, Any]:
             f"{now.source} ({now.fstype}) is mounted on {wanted.path}, not {wanted.source}: unmount it first"
         )
     writes = seen.content != content
-    enables = run(["systemctl", "is-enabled", unit]).output.strip() != "enabled"
+    enables = run(["systemctl", "is-enabled", unit]).stdout.strip() != "enabled"
     if not check:
         if writes:
             files.write(files.Wanted(file, content, "0644", seen.owner or "root", seen.group or "root"))

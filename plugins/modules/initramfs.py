@@ -67,8 +67,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import run
 from ansible_collections.moefleet.serving.plugins.module_utils.nvidia import initramfs
-from ansible_collections.moefleet.serving.plugins.module_utils.packages.model import run
 
 
 def main() -> None:

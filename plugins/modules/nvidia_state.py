@@ -142,8 +142,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import run
 from ansible_collections.moefleet.serving.plugins.module_utils.nvidia import judge, look, model
-from ansible_collections.moefleet.serving.plugins.module_utils.packages.model import run
 
 POLL_S = 5.0
 NVSWITCH = {"auto": None, "true": True, "false": False}

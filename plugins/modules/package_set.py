@@ -156,6 +156,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts import commands
 from ansible_collections.moefleet.serving.plugins.module_utils.packages import model, transaction
 from ansible_collections.moefleet.serving.plugins.module_utils.packages.apt import Apt
 from ansible_collections.moefleet.serving.plugins.module_utils.packages.choice import VanishedError
@@ -266,10 +267,10 @@ def main() -> None:
     )
     request = request_of(module.params)
     try:
-        manager = find_manager(module.params, model.run)
+        manager = find_manager(module.params, commands.run)
         planned = planned_with_lists(request, manager, module.params["update_cache"], module.check_mode)
         if planned.change and module.params["idle_unit"]:
-            refuse_while_active(module.params["idle_unit"], planned, model.run)
+            refuse_while_active(module.params["idle_unit"], planned, commands.run)
         if planned.changed and not module.check_mode:
             transaction.carry_out(request, manager, planned)
     except (model.PackageError, OSError) as error:

@@ -124,7 +124,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.moefleet.serving.plugins.module_utils.packages.model import run
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import run
 from ansible_collections.moefleet.serving.plugins.module_utils.rdma_stack import judge, look, model, peer_memory
 
 

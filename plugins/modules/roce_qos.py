@@ -177,8 +177,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.moefleet.serving.plugins.module_utils.evidence.result import FAIL
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import run_briefly as run
 from ansible_collections.moefleet.serving.plugins.module_utils.roce import chain, converge, desired, report
-from ansible_collections.moefleet.serving.plugins.module_utils.roce.commands import run
 from ansible_collections.moefleet.serving.plugins.module_utils.roce.devices import AbsentError, DeviceError
 from ansible_collections.moefleet.serving.plugins.module_utils.roce.settings import ApplyError
 

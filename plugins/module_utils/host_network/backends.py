@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from ..hosts.commands import Runner
 from .effective import Bound
 from .observe import Link, NetworkError
-from .programs import Runner, text, under
+from .paths import text, under
 
 NETPLAN, NETWORKD, NETWORK_MANAGER, IFUPDOWN = "netplan", "networkd", "NetworkManager", "ifupdown"
 BACKENDS = (NETPLAN, NETWORKD, NETWORK_MANAGER, IFUPDOWN)
@@ -42,7 +43,7 @@ class Claim:
 
 def is_active(unit: str, run: Runner) -> bool:
     """Whether a unit runs, or is about to."""
-    return run(["systemctl", "is-active", unit]).output.strip() in RUNNING
+    return run(["systemctl", "is-active", unit]).stdout.strip() in RUNNING
 
 
 def _settings(content: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .programs import ABSENT, Runner
+from ..hosts.commands import NOT_FOUND, Runner
 
 OK, DIFFERS, UNKNOWN = "ok", "differs", "unknown"
 # ethtool's own words on output → the word that it takes.
@@ -84,8 +84,8 @@ def coalescing(output: str) -> dict[str, str]:
 def _fec_check(interface: str, wanted: str, run: Runner) -> Check:
     done = run(["ethtool", "--show-fec", interface])
     if done.status != 0:
-        return _unknown(interface, "fec", wanted, done.status, done.why)
-    configured, active = fec(done.output)
+        return _unknown(interface, "fec", wanted, done.status, done.last_words)
+    configured, active = fec(done.stdout)
     fix = ("ethtool", "--set-fec", interface, "encoding", wanted)
     if wanted == "auto":
         # What is negotiated is never called auto.
@@ -99,15 +99,15 @@ def _fec_check(interface: str, wanted: str, run: Runner) -> Check:
 
 
 def _unknown(interface: str, setting: str, wanted: str, status: int, why: str) -> Check:
-    reason = "ethtool is not installed" if status == ABSENT else why
+    reason = "ethtool is not installed" if status == NOT_FOUND else why
     return Check(interface, setting, None, wanted, UNKNOWN, reason)
 
 
 def _coalesce_checks(interface: str, wanted: Mapping[str, Any], run: Runner) -> list[Check]:
     done = run(["ethtool", "-c", interface])
     if done.status != 0:
-        return [_unknown(interface, name, word(value), done.status, done.why) for name, value in wanted.items()]
-    now = coalescing(done.output)
+        return [_unknown(interface, name, word(value), done.status, done.last_words) for name, value in wanted.items()]
+    now = coalescing(done.stdout)
     checks = []
     for name, value in wanted.items():
         observed = now.get(name)
@@ -140,13 +140,13 @@ def checks(wanted: Mapping[str, Any], speed_mbit_s: int | None, run: Runner) -> 
         found.append(Check(interface, "speed", observed, str(speed), verdict, reason))
     if wanted.get("firmware") or wanted.get("driver"):
         done = run(["ethtool", "-i", interface])
-        said = driver(done.output)
+        said = driver(done.stdout)
         for setting, observed in (("firmware", said.firmware), ("driver", said.name)):
             if not wanted.get(setting):
                 continue
             then = str(wanted[setting])
             if done.status != 0:
-                found.append(_unknown(interface, setting, then, done.status, done.why))
+                found.append(_unknown(interface, setting, then, done.status, done.last_words))
             elif observed in ("", "N/A"):
                 found.append(Check(interface, setting, None, then, UNKNOWN, "the driver doesn't say"))
             else:

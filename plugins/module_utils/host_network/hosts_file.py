@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .programs import text, under
+from .paths import text, under
 
 PATH = "/etc/hosts"
 BEGIN, END = "# BEGIN moefleet", "# END moefleet"

@@ -10,7 +10,7 @@ from . import linkfile
 from .backends import NOT_ITS, stanzas
 from .effective import Bound
 from .model import DEFAULT, Interface, Route, Rule, family
-from .programs import text, under
+from .paths import text, under
 
 MODE = "0644"
 DIRECTORY = "/etc/network/interfaces.d"

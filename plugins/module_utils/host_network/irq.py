@@ -13,7 +13,7 @@ from typing import Any
 
 from .ethtool import word
 from .observe import Link
-from .programs import text, under
+from .paths import text, under
 
 SCRIPT = "/usr/local/lib/moefleet/network-links"
 UNIT = "/etc/systemd/system/moefleet-network-links.service"

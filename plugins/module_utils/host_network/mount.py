@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .programs import text, under
+from .paths import text, under
 
 DIRECTORY = "/etc/systemd/system"
 # File systems that need the network before they can be mounted.

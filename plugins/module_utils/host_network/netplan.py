@@ -10,7 +10,7 @@ from pathlib import Path
 from . import linkfile
 from .effective import Bound
 from .model import Route
-from .programs import text, under
+from .paths import text, under
 
 # Netplan itself warns of files that others may read.
 MODE = "0600"

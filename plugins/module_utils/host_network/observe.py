@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..hosts.commands import Runner
 from .model import PCI, Interface, Route
-from .programs import Runner, text, under
+from .paths import text, under
 
 # What `ip` leaves out, or writes, for an ordinary route.
 UNICAST = (None, "unicast")
@@ -143,13 +144,15 @@ def links(root: Path, run: Runner) -> list[Link]:
 def _json(run: Runner, words: Sequence[str], missing_ok: bool = False) -> list[dict[str, Any]]:
     done = run(["ip", "-json", *words])
     try:
-        rows = json.loads(done.output or "[]") if done.status == 0 else None
+        rows = json.loads(done.stdout or "[]") if done.status == 0 else None
     except ValueError:
         rows = None
     if not isinstance(rows, list):
         if missing_ok:
             return []
-        raise NetworkError(f"`ip -json {' '.join(words)}` says nothing to go by ({done.why}); is iproute2 installed?")
+        raise NetworkError(
+            f"`ip -json {' '.join(words)}` says nothing to go by ({done.last_words}); is iproute2 installed?"
+        )
     return [row for row in rows if isinstance(row, dict)]
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
+from ..hosts.commands import Runner
 from . import ifupdown, netplan, networkd, networkmanager
 from .backends import IFUPDOWN, NETPLAN, NETWORK_MANAGER, NETWORKD, choose, is_active
 from .effective import Bound, Difference, differences, reboot_reasons, surplus
 from .model import Interface, parse, warnings
 from .observe import Effective, Link, NetworkError, effective, find, links
-from .programs import Runner, under
+from .paths import under
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..hosts.commands import Runner
 from .effective import Bound
 from .observe import Effective, NetworkError, Seen
 from .outlook import TABLE, Backend, FileChange, Outlook
-from .programs import Runner, text, under
+from .paths import text, under
 
 DIRECTORY = "/var/lib/moefleet/host_network"
 APPLY, ROLLBACK = "moefleet-network-apply", "moefleet-network-rollback"
@@ -208,7 +209,9 @@ def _connections(bounds: Iterable[Bound], root: Path) -> dict[str, str]:
 def _must(run: Runner, *words: str) -> None:
     done = run(list(words))
     if done.status != 0:
-        raise NetworkError(f"`{' '.join(words[:4])} …` failed: {done.why}; nothing of the network has been changed")
+        raise NetworkError(
+            f"`{' '.join(words[:4])} …` failed: {done.last_words}; nothing of the network has been changed"
+        )
 
 
 def arm(outlook: Outlook, rollback_s: int, root: Path, run: Runner) -> None:
@@ -257,14 +260,14 @@ def state(root: Path, run: Runner) -> State:
         age_s = max(0.0, time.time() - (directory / "outcome").stat().st_mtime)
     except OSError:
         age_s = 0.0
-    armed = run(["systemctl", "is-active", f"{ROLLBACK}.timer"]).output.strip() in ("active", "activating")
+    armed = run(["systemctl", "is-active", f"{ROLLBACK}.timer"]).stdout.strip() in ("active", "activating")
     return State(outcome, age_s, text(directory / "why") or "", armed)
 
 
 def confirm(root: Path, run: Runner) -> bool:
     """Disarm the way back and keep the change; False when the way back had begun already."""
     run(["systemctl", "stop", f"{ROLLBACK}.timer"])
-    begun = run(["systemctl", "is-active", f"{ROLLBACK}.service"]).output.strip() in ("active", "activating")
+    begun = run(["systemctl", "is-active", f"{ROLLBACK}.service"]).stdout.strip() in ("active", "activating")
     if begun or text(under(root, DIRECTORY) / "outcome") != APPLIED:
         return False
     for path in (BOOT_LINK, BOOT_UNIT):

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, NamedTuple
+
+from ..hosts import commands
 
 COMMAND_TIMEOUT_S = 3.0
 
@@ -35,16 +36,12 @@ def run_command(argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Re
     Raises:
         ProbeError: it is not there, may not be run, or did not end in time.
     """
-    environment = dict(os.environ, LC_ALL="C", SYSTEMD_COLORS="0", SYSTEMD_PAGER="")
-    try:
-        done = subprocess.run(
-            list(argv), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=environment, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ProbeError(f"`{argv[0]}` gave no answer within {timeout_s:g} s") from None
-    except OSError as error:
-        raise ProbeError(f"cannot run `{argv[0]}`: {error.strerror or error}") from None
-    return Result(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    done = commands.run(argv, timeout_s)
+    if done.ended:
+        return Result(done.status, done.stdout, done.stderr)
+    if done.status == commands.TIMED_OUT:
+        raise ProbeError(f"`{argv[0]}` gave no answer within {timeout_s:g} s")
+    raise ProbeError(f"cannot run `{argv[0]}`: {done.stderr}")
 
 
 @dataclass(frozen=True)

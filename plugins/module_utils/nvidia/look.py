@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..evidence import kernel_module
+from ..hosts.commands import Result
 from ..packages import apt, versions
-from ..packages.model import Installed, Result, Runner
+from ..packages.model import Installed, Runner
 from .model import Module, Seen, Unit
 
 UNITS = ("nvidia-persistenced.service", "nvidia-fabricmanager.service")

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ..hosts.commands import NOT_FOUND
 from . import versions
-from .model import CHANGE_TIMEOUT_S, NOT_STARTED, Change, Installed, PackageError, Pin, Runner
+from .model import CHANGE_TIMEOUT_S, Change, Installed, PackageError, Pin, Runner
 
 _INSTALLED = "%{NAME}\\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
 _OFFERED = "%{name}\\t%{epoch}:%{version}-%{release}"
@@ -61,7 +62,7 @@ class Dnf:
 
     def _checked(self, argv: Sequence[str], purpose: str, timeout_s: float = CHANGE_TIMEOUT_S) -> str:
         done = self._run(argv, timeout_s=timeout_s)
-        if done.status == NOT_STARTED:
+        if done.status == NOT_FOUND:
             raise PackageError(f"could not {purpose}: {done.words}")
         if done.status != 0:
             fix = (

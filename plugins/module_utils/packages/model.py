@@ -4,37 +4,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from ..hosts.commands import TIMEOUT_S, Result
 from .versions import Compare
 
-READ_TIMEOUT_S = 120.0
+READ_TIMEOUT_S = TIMEOUT_S
 CHANGE_TIMEOUT_S = 3600.0
-NOT_STARTED = 127
-TIMED_OUT = 124
 
 
 class PackageError(Exception):
     """Something that can't be done; the text says what, where and how to mend it."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended."""
-
-    status: int
-    stdout: str = ""
-    stderr: str = ""
-
-    @property
-    def words(self) -> str:
-        """Its last words, for a message."""
-        return " ".join((self.stderr.strip() or self.stdout.strip())[-1500:].split())
 
 
 class Runner(Protocol):
@@ -42,33 +25,6 @@ class Runner(Protocol):
 
     def __call__(self, argv: Sequence[str], timeout_s: float = READ_TIMEOUT_S) -> Result:
         """Run `argv` for at most `timeout_s` seconds."""
-
-
-def run(argv: Sequence[str], timeout_s: float = READ_TIMEOUT_S) -> Result:
-    """Run a command in the C locale, with nobody to answer questions."""
-    environment = {
-        **os.environ,
-        "LC_ALL": "C",
-        "LANG": "C",
-        "DEBIAN_FRONTEND": "noninteractive",
-        "NEEDRESTART_MODE": "l",  # Ubuntu's needrestart would restart services behind our back
-    }
-    try:
-        done = subprocess.run(
-            list(argv),
-            capture_output=True,
-            text=True,
-            errors="backslashreplace",
-            timeout=timeout_s,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except OSError as error:
-        return Result(NOT_STARTED, "", f"{argv[0]}: {error.strerror}")
-    except subprocess.TimeoutExpired:
-        return Result(TIMED_OUT, "", f"no end after {timeout_s:.0f} s: {' '.join(argv)}")
-    return Result(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass(frozen=True)

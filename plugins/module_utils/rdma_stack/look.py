@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..evidence import dkms, kernel_log, kernel_module, ofed, secure_boot
-from ..packages.model import Result, Runner
+from ..hosts.commands import Result
+from ..packages.model import Runner
 from .model import CORE, NVIDIA, PEER_SYMBOL, PEERMEM, Adapter, Loaded, OnDisk, Seen
 
 _MELLANOX = "0x15b3"

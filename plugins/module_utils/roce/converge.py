@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..hosts.commands import NOT_FOUND, Runner
+from ..hosts.commands import run_briefly as run
 from . import connection_manager, devices, inbox, ofed, port
 from . import desired as wishes
-from .commands import NOT_FOUND, Runner, run
 from .desired import Desired
 from .settings import ApplyError, Host, Seen, Step, differing, execute, unknown
 
@@ -75,7 +76,7 @@ def choose_backend(host: Host, desired: Desired) -> tuple[str, str]:
     """
     if not desired.qos_expected:
         return NONE, f"{host.interface} is said to have no QoS tree (qos_expected: false)"
-    has_tool = host.run((ofed.TOOL, "--version")).code == 0
+    has_tool = host.run((ofed.TOOL, "--version")).status == 0
     has_tree = ofed.tree(host)
     if desired.backend in (ofed.NAME, "auto") and has_tool and has_tree:
         return ofed.NAME, ""
@@ -85,9 +86,9 @@ def choose_backend(host: Host, desired: Desired) -> tuple[str, str]:
     if inbox.speaks(host):
         return inbox.NAME, ""
     answer = host.run((inbox.TOOL, "pfc", "show", "dev", host.interface))
-    if answer.code == NOT_FOUND:
+    if answer.status == NOT_FOUND:
         raise NotYetError(
-            f"{answer.err}, and neither is OFED: there is no way to read the port's PFC. Install iproute2"
+            f"{answer.last_words}, and neither is OFED: there is no way to read the port's PFC. Install iproute2"
         )
     tried = answer.why
     raise RefusedError(

@@ -36,7 +36,7 @@ NOWHERE = {
 def speaks(host: Host) -> bool:
     """Whether the port's driver takes DCB commands."""
     answer = host.run((TOOL, "-j", "pfc", "show", "dev", host.interface))
-    return answer.code == 0 and "prio_pfc" in (tools.dcb(answer.out) or {})
+    return answer.status == 0 and "prio_pfc" in (tools.dcb(answer.stdout) or {})
 
 
 def read(host: Host, settings: list[str]) -> dict[str, Seen]:
@@ -44,7 +44,7 @@ def read(host: Host, settings: list[str]) -> dict[str, Seen]:
     shown: dict[str, dict[str, Any] | str] = {}
     for name in OBJECTS:
         answer = host.run((TOOL, "-j", name, "show", "dev", host.interface))
-        value = tools.dcb(answer.out) if answer.code == 0 else None
+        value = tools.dcb(answer.stdout) if answer.status == 0 else None
         shown[name] = value if value is not None else answer.why
     return {setting: _read(host, setting, shown) for setting in settings}
 

@@ -53,7 +53,7 @@ def _file(host: Host, setting: str) -> tuple[str, ...] | None:
 def read(host: Host, settings: list[str]) -> dict[str, Seen]:
     """Read settings by name."""
     answer = host.run((TOOL, "-i", host.interface))
-    printed = tools.mlnx_qos(answer.out) if answer.code == 0 else {}
+    printed = tools.mlnx_qos(answer.stdout) if answer.status == 0 else {}
     seen: dict[str, Seen] = {}
     for setting in settings:
         place = _file(host, setting)
@@ -61,7 +61,7 @@ def read(host: Host, settings: list[str]) -> dict[str, Seen]:
             seen[setting] = _from_file(host, setting, place)
         elif setting in printed:
             seen[setting] = Seen(printed[setting])
-        elif answer.code:
+        elif answer.status:
             seen[setting] = Seen(None, answer.why)
         else:
             why = SILENT.get(setting.partition("[")[0])

@@ -17,17 +17,17 @@ IN_THE_WAY = "in the way"
 def read_pause(host: Host) -> Seen:
     """Pause frames that stop the whole port, lossless queue or not."""
     answer = host.run(("ethtool", "-a", host.interface))
-    if answer.code:
+    if answer.status:
         return Seen(None, answer.why)
-    value = tools.pause(answer.out)
+    value = tools.pause(answer.stdout)
     return Seen(value) if value is not None else Seen(None, f"ethtool -a {host.interface} says neither on nor off")
 
 
 def read_agent(host: Host) -> Seen:
     """lldpad negotiates DCBX by itself and overwrites what was set."""
     answer = host.run(("systemctl", "show", "--property=LoadState,ActiveState", AGENT[1]))
-    lines = dict(line.split("=", 1) for line in answer.out.splitlines() if "=" in line)
-    if answer.code or "LoadState" not in lines:
+    lines = dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
+    if answer.status or "LoadState" not in lines:
         return Seen(None, answer.why, available=False)
     stopped = lines.get("ActiveState") in ("inactive", "failed")
     return Seen(AWAY if lines["LoadState"] in ("not-found", "masked") and stopped else IN_THE_WAY)
@@ -43,4 +43,4 @@ def steps(host: Host, setting: str, wanted: Mapping[str, str], seen: Mapping[str
 def service_state(host: Host, unit: str) -> str:
     """A unit's state, or nothing where nobody can tell."""
     answer = host.run(("systemctl", "show", "--property=ActiveState", "--value", unit))
-    return answer.out.strip() if answer.code == 0 else ""
+    return answer.stdout.strip() if answer.status == 0 else ""

@@ -14,8 +14,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..hosts.commands import Runner
+from ..hosts.commands import run_briefly as run
 from . import converge, report
-from .commands import Runner, run
 from .desired import Desired, DesiredError, from_mapping
 from .devices import DeviceError
 from .settings import ApplyError

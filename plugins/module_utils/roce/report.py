@@ -17,7 +17,7 @@ def active_mtu(state: Survey) -> tuple[int | None, str]:
     """RDMA's own MTU, and where it is from: what the device says, else what follows from the interface's."""
     host = state.host
     answer = host.run(("ibv_devinfo", "-d", host.device, "-i", str(host.port)))
-    said = tools.active_mtu(answer.out, host.device, host.port) if answer.code == 0 else None
+    said = tools.active_mtu(answer.stdout, host.device, host.port) if answer.status == 0 else None
     if said is not None:
         return said, "ibv_devinfo"
     return devices.rdma_mtu(state.interface.mtu), "computed from the interface's MTU"
@@ -26,12 +26,12 @@ def active_mtu(state: Survey) -> tuple[int | None, str]:
 def other_end(state: Survey, desired: Desired) -> dict[str, Any]:
     """What the switch's port announces by LLDP, against what it should have: never a pass where it says nothing."""
     answer = state.host.run(("lldpctl", "-f", "json", state.interface.name))
-    if answer.code:
+    if answer.status:
         return {"verdict": UNKNOWN, "reasons": [answer.why], "switch": None, "port": None, "pfc": None}
     context: dict[str, Any] = {"interfaces": [state.interface.name]}
     if desired.qos_expected:
         context.update(lossless_priority=desired.chain.priority, dscp=desired.chain.dscp)
-    read = lldp.parse(answer.out, context)
+    read = lldp.parse(answer.stdout, context)
     peer = read.values["neighbours"].get(state.interface.name, {})
     verdict = UNKNOWN if read.verdict == PASS and peer.get("pfc") is None else read.verdict
     told = {name: peer.get(name) for name in ("switch", "port", "pfc")}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-from .commands import Runner
+from ..hosts.commands import Runner
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def execute(step: Step, run: Runner) -> None:
     """
     if isinstance(step, Run):
         result = run(step.argv)
-        if result.code:
+        if result.status:
             raise ApplyError(result.why)
         return
     made = False

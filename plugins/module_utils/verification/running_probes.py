@@ -12,9 +12,9 @@ from typing import Any
 
 from ..evidence import eplb_log, ofed, vllm_output
 from ..evidence.result import UNKNOWN, number
+from ..hosts.commands import Result as PackageResult
 from ..inspection.look import ProbeError, Runner, run_command
 from ..nvidia.look import Host
-from ..packages.model import Result as PackageResult
 
 TIMEOUT_S = 60.0
 HELP_TIMEOUT_S = 180.0  # it imports all of the engine

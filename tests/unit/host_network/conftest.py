@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.host_network.programs import Result
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 
 MACS = {"eth0": "b8:59:9f:00:00:01", "ens1f0np0": "b8:59:9f:00:00:02", "eth2": "b8:59:9f:00:00:03"}
 PCI = {"eth0": "0000:31:00.0", "ens1f0np0": "0000:b1:00.0", "eth2": "0000:ca:00.0"}

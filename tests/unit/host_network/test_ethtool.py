@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network import ethtool
-from ansible_collections.moefleet.serving.plugins.module_utils.host_network.programs import ABSENT, Result
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import NOT_FOUND, Result
 
 from .conftest import FakeHost
 
@@ -81,7 +81,7 @@ def test_a_wrong_speed_has_no_command(port: FakeHost) -> None:
     ("answer", "reason"),
     [
         (Result(1, "", "netlink error: Operation not supported"), "netlink error: Operation not supported"),
-        (Result(ABSENT, "", "ethtool: not installed"), "ethtool is not installed"),
+        (Result(NOT_FOUND, "", "ethtool: not installed"), "ethtool is not installed"),
         (Result(0, "FEC parameters for x:\n"), "ethtool names no active encoding; is the link up?"),
     ],
 )

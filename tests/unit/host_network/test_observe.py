@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network import observe
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network.model import Interface, Match
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network.observe import NetworkError
-from ansible_collections.moefleet.serving.plugins.module_utils.host_network.programs import Result
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 
 from .conftest import MACS, PCI, FakeHost
 

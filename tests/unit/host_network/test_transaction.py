@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network import outlook, transaction
 from ansible_collections.moefleet.serving.plugins.module_utils.host_network.observe import NetworkError
-from ansible_collections.moefleet.serving.plugins.module_utils.host_network.programs import Result, run
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 
 from .conftest import FakeHost
 
@@ -245,8 +245,3 @@ def test_ifupdown_leaves_a_port_that_still_has_its_old_name(host: FakeHost, tool
     directory = armed(host, {**DATA, "name": "data0", "match": {"mac": "b8:59:9f:00:00:03"}})
     sh(directory, "apply.sh")
     assert calls(tools) == ["ifdown --force data0"]
-
-
-def test_programs_that_are_not_there_are_a_result_and_no_exception() -> None:
-    assert run(["no-such-program-at-all"]).status == 127
-    assert run(["sleep", "5"], timeout_s=0.05).status == 124

@@ -144,9 +144,12 @@ def test_any_text_is_read_to_an_end(text: str) -> None:
 def test_programs_speak_english_and_never_raise() -> None:
     assert commands.run(["sh", "-c", "echo $LC_ALL; echo no >&2; exit 3"]) == Result(3, "C\n", "no\n")
     missing = commands.run(["/no/such/program"])
-    assert (missing.status, missing.last_words) == (127, "/no/such/program: No such file or directory")
+    assert (missing.status, missing.why) == (127, "/no/such/program: /no/such/program is not installed")
+    assert not missing.ended
+    assert commands.run(["sh", "-c", "exit 127"]).ended
 
 
 def test_a_program_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "TIMEOUT_S", 0.05)
     assert commands.run(["sleep", "60"]).status == commands.TIMED_OUT
+    assert commands.run(["sleep", "60"], 0.01).last_words == "sleep 60: no end after 0.01 s"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.host_network.programs import Result
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 from ansible_collections.moefleet.serving.plugins.module_utils.hosts.files import Wanted
 from ansible_collections.moefleet.serving.plugins.modules import host_network_mount
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.packages.model import Result
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 from ansible_collections.moefleet.serving.plugins.modules import initramfs
 
 from .conftest import RunModule

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts import commands
 from ansible_collections.moefleet.serving.plugins.module_utils.packages import model
 from ansible_collections.moefleet.serving.plugins.modules import package_set
 from ansible_collections.moefleet.serving.tests.testinfra.package_repository import StandIn
@@ -28,12 +29,12 @@ def host(root: Root, monkeypatch: pytest.MonkeyPatch) -> Root:
         ]
     )
 
-    def run(argv: list[str], timeout_s: float = model.READ_TIMEOUT_S) -> model.Result:
+    def run(argv: list[str], timeout_s: float = model.READ_TIMEOUT_S) -> commands.Result:
         if argv[0] == "systemctl":
-            return model.Result(0, "active\n" if argv[-1] == "busy.service" else "inactive\n")
+            return commands.Result(0, "active\n" if argv[-1] == "busy.service" else "inactive\n")
         return root(argv, timeout_s)
 
-    monkeypatch.setattr(model, "run", run)
+    monkeypatch.setattr(commands, "run", run)
     return root
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 from ansible_collections.moefleet.serving.plugins.module_utils.nvidia import look
-from ansible_collections.moefleet.serving.plugins.module_utils.packages.model import READ_TIMEOUT_S, Result
+from ansible_collections.moefleet.serving.plugins.module_utils.packages.model import READ_TIMEOUT_S
 
 KERNEL, LATER = "6.1.0-28-amd64", "6.1.0-31-amd64"
 MODINFO = f"""filename:       /lib/modules/{KERNEL}/updates/dkms/nvidia.ko

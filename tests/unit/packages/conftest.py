@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts import commands
 from ansible_collections.moefleet.serving.plugins.module_utils.packages import model
 from ansible_collections.moefleet.serving.plugins.module_utils.packages.apt import Apt
 from ansible_collections.moefleet.serving.tests.testinfra import package_repository
 from ansible_collections.moefleet.serving.tests.testinfra.package_repository import StandIn
 
-_RUN = model.run  # tests of modules put a root in its place
+_RUN = commands.run  # tests of modules put a root in its place
 DIRECTORIES = (
     "etc/apt/preferences.d",
     "etc/apt/sources.list.d",
@@ -34,7 +35,7 @@ class Root:
     repository: Path
     ran: list[list[str]] = field(default_factory=list)
 
-    def __call__(self, argv: Sequence[str], timeout_s: float = model.READ_TIMEOUT_S) -> model.Result:
+    def __call__(self, argv: Sequence[str], timeout_s: float = model.READ_TIMEOUT_S) -> commands.Result:
         """Run a command of apt or dpkg in the root."""
         self.ran.append(list(argv))
         dpkg = f"--root={self.path}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts import commands
 from ansible_collections.moefleet.serving.plugins.module_utils.packages import dnf, model, transaction
 from ansible_collections.moefleet.serving.plugins.module_utils.packages.choice import VanishedError
 from ansible_collections.moefleet.serving.plugins.module_utils.packages.dnf import Dnf
@@ -33,36 +34,36 @@ class Recorder:
     fails: bool = False
     plugin: bool = True
 
-    def __call__(self, argv: Sequence[str], timeout_s: float = model.READ_TIMEOUT_S) -> model.Result:
+    def __call__(self, argv: Sequence[str], timeout_s: float = model.READ_TIMEOUT_S) -> commands.Result:
         del timeout_s
         self.ran.append(list(argv))
         if argv[0] == "rpm":
-            return model.Result(0, "".join(f"{name}\t{version}\tx86_64\n" for name, version in self.there.items()))
+            return commands.Result(0, "".join(f"{name}\t{version}\tx86_64\n" for name, version in self.there.items()))
         if "versionlock" in argv and "--disableplugin=versionlock" not in argv:
             return self._lock(list(argv[argv.index("versionlock") + 1 :]))
         if "repoquery" in argv:
             rows = [f"{name}\t{version}" for name in argv for version in self.offered.get(name, ())]
-            return model.Result(0, "\n\n".join(rows))
+            return commands.Result(0, "\n\n".join(rows))
         if "shell" in argv:
             return self._shell(Path(argv[-1]).read_text(encoding="utf-8"))
-        return model.Result(0)
+        return commands.Result(0)
 
-    def _lock(self, words: list[str]) -> model.Result:
+    def _lock(self, words: list[str]) -> commands.Result:
         if not self.plugin:
-            return model.Result(1, "", "No such command: versionlock. Please use /usr/bin/dnf --help")
+            return commands.Result(1, "", "No such command: versionlock. Please use /usr/bin/dnf --help")
         if words[0] == "list":
-            return model.Result(0, "".join(f"{lock}\n" for lock in self.locks))
+            return commands.Result(0, "".join(f"{lock}\n" for lock in self.locks))
         names = [word for word in words[1:] if not word.startswith("--")]
         if words[0] == "delete":
             self.locks = [lock for lock in self.locks if lock not in names]
         else:
             self.locks += names
-        return model.Result(0)
+        return commands.Result(0)
 
-    def _shell(self, script: str) -> model.Result:
+    def _shell(self, script: str) -> commands.Result:
         self.scripts.append(script)
         if self.fails:
-            return model.Result(1, "", "Error: Transaction failed")
+            return commands.Result(1, "", "Error: Transaction failed")
         for line in script.splitlines():
             verb, _, word = line.partition(" ")
             if verb == "remove":
@@ -70,7 +71,7 @@ class Recorder:
             elif verb != "run":
                 name = next(name for name in self.offered if word.startswith(f"{name}-"))
                 self.there[name] = word[len(name) + 1 :]
-        return model.Result(0)
+        return commands.Result(0)
 
 
 def request(version: str, *, present: bool = True, allow_downgrade: bool = False) -> Request:

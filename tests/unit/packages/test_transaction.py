@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts import commands
 from ansible_collections.moefleet.serving.plugins.module_utils.packages import model, transaction
 from ansible_collections.moefleet.serving.plugins.module_utils.packages.choice import VanishedError
 from ansible_collections.moefleet.serving.plugins.module_utils.packages.model import PackageError, Request, Wanted
@@ -269,9 +270,9 @@ def test_a_transaction_that_did_something_else_is_an_error(root: Root) -> None:
     bring(root, wanted(OLD))
 
     class Lazy(Root):
-        def __call__(self, argv: Sequence[str], timeout_s: float = model.READ_TIMEOUT_S) -> model.Result:
+        def __call__(self, argv: Sequence[str], timeout_s: float = model.READ_TIMEOUT_S) -> commands.Result:
             if argv[0] == "apt-get" and "--simulate" not in argv:
-                return model.Result(0)
+                return commands.Result(0)
             return super().__call__(argv, timeout_s)
 
     lazy = Lazy(root.path, root.repository)

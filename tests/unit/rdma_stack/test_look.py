@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.moefleet.serving.plugins.module_utils.packages.model import Result
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 from ansible_collections.moefleet.serving.plugins.module_utils.rdma_stack import judge, look, peer_memory
 from ansible_collections.moefleet.serving.plugins.module_utils.rdma_stack.model import Seen, Wanted
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.packages.model import Result
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 from ansible_collections.moefleet.serving.plugins.modules import rdma_stack
 
 from ..modules.conftest import RunModule, run_module

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 from ansible_collections.moefleet.serving.plugins.module_utils.roce import converge, desired
-from ansible_collections.moefleet.serving.plugins.module_utils.roce.commands import Result
 
 from . import port_double
 
@@ -25,7 +25,7 @@ class Bench:
     port: port_double.Port
 
     def run(self, argv: Sequence[str]) -> Result:
-        return Result(tuple(argv), *self.port.answer(argv))
+        return Result(*self.port.answer(argv), argv=tuple(argv))
 
     def want(self, **choices: Any) -> desired.Desired:
         return desired.from_mapping({"interface": "eth1", "subnet": "192.168.1.0/24", **choices})

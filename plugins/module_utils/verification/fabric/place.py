@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...hosts.commands import inside
+from ...hosts.commands import Runner, inside
 from ...roce import devices
-from ...roce.commands import Runner
 from ...roce.settings import Host
 
 TOOLS = ("ping", "iperf3", "ib_write_lat", "ib_write_bw", "nvbandwidth", "p2pBandwidthLatencyTest", "lspci")
@@ -85,5 +84,5 @@ def _rdma(run: Runner, interface: str, root: Path) -> tuple[dict[str, Any] | Non
 def _state(run: Runner, unit: str, root: Path) -> str | None:
     """The unit's state as systemd names it: ``active``, ``inactive``, ``failed`` … One that isn't there is inactive."""
     done = run(inside(root, ["systemctl", "is-active", unit]))
-    words = done.out.split()
+    words = done.stdout.split()
     return words[0] if words else None

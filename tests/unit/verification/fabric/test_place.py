@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.moefleet.serving.plugins.module_utils.roce.commands import Result
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts.commands import Result
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.fabric.place import look
 
 
@@ -20,7 +20,7 @@ class Systemd:
 
     def __call__(self, argv: Sequence[str]) -> Result:
         self.asked.append(" ".join(argv))
-        return Result(tuple(argv), 0 if self.state == "active" else 3, f"{self.state}\n" if self.state else "", "")
+        return Result(0 if self.state == "active" else 3, f"{self.state}\n" if self.state else "")
 
 
 def put(root: Path, path: str, content: str = "", mode: int = 0o644) -> None:
