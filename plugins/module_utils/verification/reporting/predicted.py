@@ -34,6 +34,8 @@ def predicted(entries: Sequence[Entry]) -> str:
 
 def _row(entry: Entry) -> tuple[str, ...]:
     low, likely, high, measured = (number(entry.get(name)) for name in ("low", "likely", "high", "measured"))
+    if low == high:  # one figure is no range, which a measurement could be in
+        low = high = None
     unit, error = str(entry.get("unit") or ""), number(entry.get("error_percent"))
     ends = span(low, high) if low is not None and high is not None else ""
     expected = "not predicted" if likely is None else f"<strong>{figure(likely)}</strong> {text(unit)}"
@@ -43,7 +45,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
         expected + (f'<br><span class="soft">{ends}</span>' if ends else ""),
         "not measured" if measured is None else f"<strong>{figure(measured)}</strong> {text(unit)}",
         "" if error is None else f"{error:+.0f} %",
-        _inside(entry.get("inside"), measured, likely),
+        _inside(None if low is None else entry.get("inside"), measured, likely),
     )
 
 

@@ -84,7 +84,7 @@ ul.plain { padding-left: 20px; } ul.plain li { margin: 0 0 8px; }
 summary { padding: 2px 0; }
 table.conditions td:first-child { width: 26%; } table.conditions td { overflow-wrap: anywhere; }
 section > .soft, .charts + .soft { font-size: 13.5px; margin-top: 10px; }
-svg .bar-sign { fill: var(--fail); font-weight: 700; }
+svg.bars { max-width: 600px; } svg .bar-sign { fill: var(--fail); font-weight: 700; }
 @media (max-width: 520px) { .trouble dl { grid-template-columns: 1fr; } .trouble dd { margin: 0 0 6px; }
   .heat { min-width: 0; } .heat th, .heat td { padding: 4px 1px; font-size: 12px; }
   .overview { grid-template-columns: 1fr 1fr; } .predicted thead { display: none; }
