@@ -30,7 +30,7 @@ def rendered(name: str, **changes: Any) -> Any:
     variables: dict[str, Any] = {}
     for part in ("defaults", "vars"):
         variables.update(trusted(yaml.safe_load((ROLE / part / "main.yml").read_text(encoding="utf-8"))))
-    variables.update(verify_plan=PLAN, ansible_check_mode=False, **changes)
+    variables.update({"verify_plan": PLAN, "ansible_check_mode": False, **changes})
     return Templar(loader=DataLoader(), variables=variables).template(trusted("{{ " + name + " }}"))
 
 
@@ -39,6 +39,7 @@ def test_the_reference_documents_stages() -> None:
     assert [stage["stage"] for stage in stages] == ["latency"] * 4 + ["full_context", "sessions", "soak"]
     assert [stage["requests"] for stage in stages[:4]] == [1000, 200, 200, 200]
     assert [stage["input_tokens"] for stage in stages[:4]] == [512, 2048, 4096, 8192]
+    assert not any(stage["at_once"] for stage in stages[:4])
     sessions, soak = stages[-2:]
     assert (sessions["concurrency"], sessions["seconds"], sessions["input_tokens"], sessions["output_tokens"]) == (
         200,
@@ -64,6 +65,12 @@ def test_quick_leaves_out_and_says_so() -> None:
         "soak_error_rate",
     ]
     assert all("verify_quick" in entry["not_applicable"] for entry in left)
+
+
+def test_a_length_beyond_the_context_is_answered_at_once() -> None:
+    plan = {**PLAN, "serve": {"node-0": {"argv": ["vllm", "serve", "/m", "--max-model-len", "2048"]}}}
+    stages = rendered("_verify_stages", verify_plan=plan)
+    assert [stage["at_once"] for stage in stages[:4]] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("lengths", [[512], [512, 4096]])
