@@ -51,7 +51,7 @@ def os_release(look: Look) -> dict[str, str]:
 
 def natural(text: str) -> list[tuple[int, str]]:
     """A key that sorts releases as people do: 5.15.0-9 before 5.15.0-122."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(text)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(text)]
 
 
 def kernels(look: Look) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def secure_boot(look: Look) -> dict[str, Any]:
 def memory(look: Look) -> dict[str, Any]:
     """Memory in bytes; a control group's limit, as in a container, is the host's memory."""
     rows = (line.split() for line in (look.text("/proc/meminfo") or "").splitlines())
-    values = {row[0].rstrip(":"): int(row[1]) for row in rows if len(row) >= 2 and row[1].isdigit()}
+    values = {row[0].rstrip(":"): int(row[1]) for row in rows if len(row) >= 2 and row[1].isdecimal()}
     if "MemTotal" not in values or "MemAvailable" not in values:
         raise ProbeError("/proc/meminfo has no MemTotal and MemAvailable")
     total = values["MemTotal"] * 1024
@@ -158,7 +158,7 @@ _SLASH = Look().root
 def _system_uid_max(look: Look) -> int:
     for line in (look.text("/etc/login.defs") or "").splitlines():
         words = line.split()
-        if len(words) == 2 and words[0] == "SYS_UID_MAX" and words[1].isdigit():
+        if len(words) == 2 and words[0] == "SYS_UID_MAX" and words[1].isdecimal():
             return int(words[1])
     return 999
 
