@@ -87,10 +87,14 @@ options:
     description: Whether a figure that this place can't have, as RDMA's without a device, is a failure.
     type: bool
     default: false
-  measured_only:
-    description: Whether nothing but the measurements is judged, as before there is a service.
-    type: bool
-    default: false
+  parts:
+    description: >-
+      What is judged beside the measurements: states of the V(hosts), answers of the V(service), and its V(benchmark).
+      A part that was left out of a run says nothing; one that is named here and was not seen is unknown.
+    type: list
+    elements: str
+    choices: [hosts, service, benchmark]
+    default: [hosts, service, benchmark]
   history_runs:
     description: >-
       How many runs are kept in C(history) below O(dest). The figures of this one are compared with the last good one of
@@ -205,7 +209,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "threshold_sources": {"type": "raw", "default": []},
     "phases": {"type": "list", "elements": "str", "choices": list(PHASES), "default": []},
     "require_all": {"type": "bool", "default": False},
-    "measured_only": {"type": "bool", "default": False},
+    "parts": {"type": "list", "elements": "str", "choices": list(report.PARTS), "default": list(report.PARTS)},
     "history_runs": {"type": "int", "default": 30},
     "strict": {"type": "bool", "default": False},
 }
@@ -236,7 +240,7 @@ def measured_of(options: dict[str, Any]) -> report.Measured:
         choice=Choice.read(ACCEPTANCES, options["threshold_sources"], options["thresholds"]),
         phases=options["phases"],
         require_all=options["require_all"],
-        only=options["measured_only"],
+        parts=options["parts"],
     )
 
 

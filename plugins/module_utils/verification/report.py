@@ -15,12 +15,13 @@ from .catalogue.all import ACCEPTANCES
 from .host_checks import check_host
 from .judging import judge_measurements
 from .limits import Choice
-from .model import Check, Demands, HostState, Planned, View
+from .model import BENCH, HOSTS, SERVICE, Check, Demands, HostState, Planned, View
 from .predicted import predictions
 from .reporting import schema
 from .service_checks import check_flags, check_models_alike, check_service, check_versions_alike
 
 SCHEMA = schema.NAME
+PARTS = (HOSTS, SERVICE, BENCH)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Measured:
         choice: sources of thresholds and own numbers.
         phases: whose figures must all have been measured.
         require_all: whether a figure that this place can't have is a failure.
-        only: nothing else is judged, as before there is a service.
+        parts: of PARTS those that are judged beside the measurements; none before there is a service.
     """
 
     plan: Mapping[str, Any]
@@ -41,7 +42,7 @@ class Measured:
     choice: Choice = field(default_factory=Choice)
     phases: Sequence[str] = ()
     require_all: bool = False
-    only: bool = False
+    parts: Sequence[str] = PARTS
 
 
 def judge(
@@ -69,19 +70,22 @@ def judge(
             require_all=measured.require_all,
         )
     )
-    if measured is not None and measured.only:
-        return figures
+    parts = PARTS if measured is None else measured.parts
+    checks = _check_hosts(planned, demands, states) if HOSTS in parts else []
+    if SERVICE in parts:
+        checks += check_service(planned, probe, missing_probe)
+    if BENCH in parts:
+        checks += check_bench(planned, thresholds, bench, missing_bench)
+    return checks + figures
+
+
+def _check_hosts(planned: Planned, demands: Mapping[str, Demands], states: Mapping[str, HostState]) -> list[Check]:
     checks: list[Check] = []
     for host in planned.hosts:
-        checks += check_host(
-            View(host, planned, demands.get(host.name), states.get(host.name) or HostState.from_result(None))
-        )
-    planned_states = {host.name: states[host.name] for host in planned.hosts if host.name in states}
-    checks += check_models_alike(planned_states)
-    checks += check_versions_alike(planned_states)
-    checks += check_flags(planned_states)
-    checks += check_service(planned, probe, missing_probe)
-    return checks + check_bench(planned, thresholds, bench, missing_bench) + figures
+        state = states.get(host.name) or HostState.from_result(None)
+        checks += check_host(View(host, planned, demands.get(host.name), state))
+    seen = {host.name: states[host.name] for host in planned.hosts if host.name in states}
+    return checks + check_models_alike(seen) + check_versions_alike(seen) + check_flags(seen)
 
 
 def verdict_of(checks: Sequence[Check]) -> str:
