@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from .style import CSS
 
 # A verdict's sign, which stands beside its colour.
-SIGNS = {"pass": "✓", "warn": "!", "unknown": "?", "fail": "✗", "not applicable": "–"}
+SIGNS = {"pass": "✓", "warn": "!", "unknown": "?", "fail": "✗", "not applicable": "\u2013"}
 
 # Content-Security-Policy: even a slip could not make a page ask the network for anything, or run a script.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
