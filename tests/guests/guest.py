@@ -22,7 +22,7 @@ ACCELERATORS = {
     "kvm": ("kvm", "host"),
     "tcg": ("tcg,thread=multi,tb-size=256", "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt"),
 }
-BOOT_TIMEOUT_S = 480
+BOOT_TIMEOUT_S = 900
 STOP_TIMEOUT_S = 15
 READY_STATES = ("running", "degraded")
 
