@@ -59,9 +59,10 @@ bench: setup ## What a plan, a second run and a launch cost
 	python -m tests.bench.search
 	python -m tests.bench
 
-docs: setup ## Write docs/reference from the argument specs and the plugins' documentation, and the checked document's tables
+docs: setup ## Write docs/reference from the argument specs and the plugins' documentation, the checked document's tables and those of the figures
 	python scripts/reference.py
 	python scripts/document_check.py
+	python scripts/acceptance.py
 
 build: setup ## Build the collection's tarball into artifacts/
 	ansible-galaxy collection build --force --output-path artifacts
