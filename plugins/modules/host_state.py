@@ -117,6 +117,9 @@ state:
           description: The command line, secrets replaced by the start of their digest.
           type: list
           elements: str
+    file_environment:
+      description: By path of O(files) those variables of O(environment) that it sets, secrets masked.
+      type: dict
     ceilings:
       description: The limits of init by the kernel's names where nothing on this host can be given more, else empty.
       type: dict
@@ -212,6 +215,9 @@ def gather(options: dict[str, Any]) -> dict[str, Any]:
     state: dict[str, Any] = {
         "unit": unit,
         "main_process": attempt("main_process", lambda: _main_process(unit, options["environment"])),
+        "file_environment": attempt(
+            "file_environment", lambda: host_probes.file_environment(options["files"], options["environment"])
+        ),
         "ceilings": attempt("ceilings", host_probes.limit_ceilings),
         "ranks": attempt("ranks", lambda: _ranks(unit)),
         "sysctl": sysctl,

@@ -17,6 +17,7 @@ LIMITS_TOOL = "service_limits"
 UNLIMITED = 2**64 - 1
 
 _PROPERTY = re.compile(r"^([A-Z][A-Za-z0-9]*)=(.*)$")
+_VARIABLE = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.ASCII)
 
 
 def parse_show(text: str) -> dict[str, str]:
@@ -42,6 +43,25 @@ def command_digest(command: str) -> str:
         return ""
     bare = re.sub(r"[\s'\"\\]", "", arguments.replace("$$", "$").replace("%%", "%"))
     return hashlib.sha256(bare.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def parse_environment_file(text: str) -> dict[str, str]:
+    """Return the variables of a file for ``EnvironmentFile=`` by name; the last line of a name counts.
+
+    A value in double quotes has its backslash escapes undone, one in single quotes is taken as it is.
+    """
+    variables: dict[str, str] = {}
+    for line in clean_lines(text):
+        match = _VARIABLE.match(line)
+        if match is not None:
+            variables[match.group(1)] = _unquoted(match.group(2).strip())
+    return variables
+
+
+def _unquoted(value: str) -> str:
+    if len(value) < 2 or value[0] != value[-1] or value[0] not in "'\"":
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] == '"' else value[1:-1]
 
 
 def parse_limit(value: str | None) -> int | None:

@@ -172,6 +172,29 @@ def judge_files(view: View) -> Judgement:
     return Judgement(PASS, expected, ", ".join(names))
 
 
+def judge_file_environment(view: View) -> Judgement:
+    """The environment files set what the plan says: what the engine gets when it is started the next time."""
+    planned = arguments.mask_environment(view.planned.environment)
+    expected = f"the plan's {len(planned)} variables"
+    files = view.state.file_environment
+    if files is None:
+        return _unknown(view, "file_environment", expected)
+    differing = [
+        f"{name}={value} in {path}"
+        for path, variables in sorted(files.items())
+        for name, value in sorted(variables.items())
+        if name in planned and value != planned[name]
+    ]
+    missing = sorted(set(planned).difference(*files.values()))
+    if not differing and not missing:
+        return Judgement(PASS, expected, "the same")
+    wrong = differing + [f"no file sets {name}" for name in missing]
+    names = {text.partition("=")[0] for text in differing} | set(missing)
+    return Judgement(
+        FAIL, _pairs({name: planned[name] for name in names}), "; ".join(wrong), f"not as planned: {_some(wrong)}"
+    )
+
+
 def judge_arguments(view: View) -> Judgement:
     """The running process has the plan's arguments, by meaning."""
     expected = "the plan's arguments"
@@ -334,6 +357,7 @@ HOST_CHECKS: tuple[HostCheck, ...] = (
     HostCheck("unit_user", "The engine runs as its unprivileged user", judge_user, REAPPLY),
     HostCheck("unit_hardening", "The unit is sandboxed", judge_hardening, REAPPLY),
     HostCheck("unit_files", "The unit's and environment files are in order", judge_files, REAPPLY),
+    HostCheck("file_environment", "The environment files have the plan's variables", judge_file_environment, REAPPLY),
     HostCheck("process_arguments", "The running process has the plan's arguments", judge_arguments, REAPPLY),
     HostCheck("process_environment", "The running process has the plan's environment", judge_environment, REAPPLY),
     HostCheck("limit_memlock", "The process may lock its memory", judge_memlock, REAPPLY),

@@ -166,6 +166,16 @@ def file_states(paths: Iterable[str]) -> tuple[dict[str, dict[str, Any] | None],
     return states, reasons
 
 
+def file_environment(paths: Iterable[str], names: Iterable[str]) -> dict[str, dict[str, str | None]]:
+    """Return the named variables (secrets masked) that each environment file sets; a missing file sets none."""
+    wanted = set(names)
+    found: dict[str, dict[str, str | None]] = {}
+    for path in paths:
+        variables = systemd.parse_environment_file(_read_text(Path(path))) if Path(path).is_file() else {}
+        found[path] = arguments.mask_environment({name: variables[name] for name in wanted & set(variables)})
+    return found
+
+
 def file_digest(path: str | Path, deadline: float | None = None) -> str:
     """Return a file's SHA-256; after ``deadline`` (monotonic clock) raise TimeoutError, which is an OSError."""
     digest = hashlib.sha256()

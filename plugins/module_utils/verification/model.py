@@ -211,6 +211,7 @@ class HostState:
     unit: Mapping[str, str] | None = None
     argv: tuple[str, ...] | None = None
     environment: Mapping[str, str | None] | None = None
+    file_environment: Mapping[str, Mapping[str, str | None]] | None = None
     user: str | None = None
     limits: Mapping[str, Any] | None = None
     ceilings: Mapping[str, int | None] | None = None
@@ -245,6 +246,7 @@ class HostState:
             unit=state.get("unit"),
             argv=_texts(process.get("argv")),
             environment=process.get("environment"),
+            file_environment=state.get("file_environment"),
             user=process.get("user"),
             limits=process.get("limits"),
             ceilings=state.get("ceilings"),

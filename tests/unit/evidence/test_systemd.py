@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.moefleet.serving.plugins.filter.environment_file import environment_file
 from ansible_collections.moefleet.serving.plugins.module_utils.evidence import systemd
 from ansible_collections.moefleet.serving.plugins.module_utils.evidence.result import FAIL, PASS, UNKNOWN
 
@@ -101,3 +102,19 @@ def test_cut_off_limits_never_pass(cut: int) -> None:
     assert systemd.service_limits(CASES["b"][:cut], nofile=1048576).verdict != PASS or cut == len(
         CASES["b"].rstrip("\n")
     )
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True),
+        st.text(st.characters(blacklist_categories=("Cc", "Cs", "Zl", "Zp")), max_size=20),
+        max_size=4,
+    )
+)
+def test_an_environment_file_is_read_as_it_was_written(variables: dict[str, str]) -> None:
+    assert systemd.parse_environment_file(environment_file(variables)) == variables
+
+
+def test_comments_are_no_variables_and_the_last_line_counts() -> None:
+    text = "# A=1\n;B=2\nC='a \"b'\nD=1\nD=2\n\nE\n"
+    assert systemd.parse_environment_file(text) == {"C": 'a "b', "D": "2"}

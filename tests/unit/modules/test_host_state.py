@@ -103,6 +103,18 @@ def test_main_process(proc: Path) -> None:
     assert "s3cret" not in str(process)
 
 
+def test_what_environment_files_set(tmp_path: Path) -> None:
+    """Only what is asked for, secrets masked; a file that isn't there sets nothing."""
+    path = tmp_path / "vllm.env"
+    path.write_text('NCCL_SOCKET_IFNAME="=eth1"\nOTHER=1\nVLLM_API_KEY=s3cret\n', encoding="utf-8")
+    missing = str(tmp_path / "nccl.env")
+    seen = host_probes.file_environment([str(path), missing], ["NCCL_SOCKET_IFNAME", "VLLM_API_KEY"])
+    assert seen[str(path)]["NCCL_SOCKET_IFNAME"] == "=eth1"
+    assert set(seen[str(path)]) == {"NCCL_SOCKET_IFNAME", "VLLM_API_KEY"}
+    assert "s3cret" not in str(seen)
+    assert seen[missing] == {}
+
+
 @pytest.mark.parametrize("pid", [463, 4711])
 def test_an_ended_process_is_not_guessed(proc: Path, pid: int) -> None:
     with pytest.raises(ProbeError):

@@ -97,6 +97,7 @@ def make_state(index: int) -> dict[str, Any]:
                 "Max open files": [1048576, 1048576],
             },
         },
+        "file_environment": {"/etc/moefleet/vllm.env": dict(planned["env"])},
         "ceilings": {},
         "ranks": [{"rank": 2 * index, "pid": 80}, {"rank": 2 * index + 1, "pid": 81}],
         "sysctl": dict(SYSCTL),

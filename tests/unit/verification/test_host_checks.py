@@ -12,7 +12,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.verification impo
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.model import Check
 
 HOST = "node-2"
-PROBES = ["unit", "main_process", "ranks", "model", "engine", "addresses"]
+PROBES = ["unit", "main_process", "file_environment", "ranks", "model", "engine", "addresses"]
 
 
 def check_of(service: Any, identifier: str) -> Check:
@@ -51,6 +51,13 @@ BREAKS: list[tuple[str, tuple[str, ...], Any, str]] = [
     ("process_arguments", ("main_process", "argv"), ["/bin/sleep", "1"], "not a `vllm serve` command line"),
     ("process_environment", ("main_process", "environment", "NCCL_SOCKET_IFNAME"), "=eth0", "NCCL_SOCKET_IFNAME"),
     ("process_environment", ("main_process", "environment", "NCCL_SOCKET_IFNAME"), None, "NCCL_SOCKET_IFNAME"),
+    (
+        "file_environment",
+        ("file_environment", "/etc/moefleet/nccl.env"),
+        {"NCCL_SOCKET_IFNAME": "eth0"},
+        "NCCL_SOCKET_IFNAME=eth0 in /etc/moefleet/nccl.env",
+    ),
+    ("file_environment", ("file_environment",), {}, "no file sets GLOO_SOCKET_IFNAME"),
     ("limit_memlock", ("main_process", "limits", "Max locked memory"), [65536, 65536], "limited to 65536"),
     ("limit_nofile", ("main_process", "limits", "Max open files"), [1024, 1048576], "limited to 1024"),
     ("kernel_parameters", ("sysctl", "net.core.somaxconn"), "128", "net.core.somaxconn"),

@@ -21,7 +21,7 @@ _HOST_COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("unit_active", "unit_restarts", "unit_loaded", "unit_command", "unit_user", "unit_hardening", "unit_files"),
     ),
     ("Arguments", ("process_arguments",)),
-    ("Environment", ("process_environment",)),
+    ("Environment", ("process_environment", "file_environment")),
     ("Limits", ("limit_memlock", "limit_nofile")),
     ("Kernel", ("kernel_parameters",)),
     ("Model", ("model_checksums",)),
