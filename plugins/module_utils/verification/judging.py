@@ -39,7 +39,7 @@ _SAMPLES_FOR_P99 = 1000
 _MEASURE = {
     FABRIC: "ansible-playbook verify.yml --tags fabric -e stop_service=true",
     SERVICE: "ansible-playbook verify.yml",
-    EXPERIMENTS: "ansible-playbook verify.yml --tags experiments",
+    EXPERIMENTS: "ansible-playbook playbooks/experiments.yml --tags experiments",
     WATCHED: "ansible-playbook verify.yml",
 }
 
