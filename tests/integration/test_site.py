@@ -59,12 +59,12 @@ def test_site_ends_with_where_and_how(lab: Outcome) -> None:
         assert words in re.sub(r"\s+", " ", lab.output), lab.explain()
 
 
-def test_every_engine_answers_alike(lab: Outcome) -> None:
-    """Eight ranks each hold a part of the experts: greedy decoding gives the same tokens whichever engine is asked."""
-    answers = [complete("The quick brown fox", engine) for engine in range(8)]
-    assert len({tuple(answer["token_ids"]) for answer in answers}) == 1, answers
+def test_every_engine_answers(lab: Outcome) -> None:
+    """Each with as many tokens as were asked for. That they are the right ones is verify's to say."""
+    answers = [complete("The quick brown fox", engine)["token_ids"] for engine in range(8)]
+    assert [len(answer) for answer in answers] == [8] * 8
     # Different prompts have to give different answers, or a model that ignores its input would pass.
-    assert complete("Lorem ipsum", 0)["token_ids"] != answers[0]["token_ids"]
+    assert complete("Lorem ipsum", 0)["token_ids"] != answers[0]
 
 
 def test_every_engine_is_in_the_metrics(lab: Outcome) -> None:
@@ -93,6 +93,8 @@ def test_verify_passes_and_changes_nothing(lab: Outcome) -> None:
     assert main_pids() == before
     assert report()["verdict"] in ("pass", "warn")  # a machine that caps limits gives warnings
     assert {check["host"] for check in report()["checks"]} >= set(HOSTS)
+    answers = {check["id"]: check["verdict"] for check in report()["checks"] if check["section"] == "answers"}
+    assert answers == {"right_answers": "pass", "answers_alike": "pass"}
     assert "<html" in (ROOT / "artifacts/verify/report.html").read_text()
 
 
