@@ -40,7 +40,12 @@ def counted(host: Host) -> tuple[int, int]:
 
 def in_background(host: Host, command: str) -> None:
     """Start a server for one client on the guest; it ends by itself."""
-    host.check_output(f"systemd-run --quiet --collect --property=RuntimeMaxSec=60 {command}")
+    host.check_output(f"systemd-run --quiet --collect --property=RuntimeMaxSec=120 {command}")
+
+
+def answered(host: Host, command: str) -> str:
+    """The output of a client, which is asked again until its server listens: in emulation that takes seconds."""
+    return str(host.check_output(f"timeout 100 sh -c 'until {command}; do sleep 1; done'"))
 
 
 def gid_index(host: Host, address: str) -> int:
@@ -56,7 +61,7 @@ def test_ib_write_bw_carries_the_traffic_class(machines: dict[str, Host]) -> Non
     arguments = f"-d rxe0 -s 4096 -n 200 --tclass={TRAFFIC_CLASS} --report_gbits"
     in_background(server, f"ib_write_bw {arguments} -x {gid_index(server, SERVER_ADDRESS)}")
     index = gid_index(client, "192.168.1.10")
-    output = client.check_output(f"timeout 60 ib_write_bw {arguments} -x {index} {SERVER_ADDRESS}")
+    output = answered(client, f"ib_write_bw {arguments} -x {index} {SERVER_ADDRESS}")
     rows = BANDWIDTH.findall(output)
     assert len(rows) == 1, output
     assert int(rows[0][0]) == 200
@@ -70,7 +75,7 @@ def test_rping_takes_the_traffic_class_from_configfs(machines: dict[str, Host]) 
     """The connection manager has no option for it here: what the role wrote is what the kernel puts on the packets."""
     server, client = machines[SERVER], machines[CLIENT]
     in_background(server, f"rping -s -a {SERVER_ADDRESS} -C 3")
-    output = client.check_output(f"timeout 60 rping -c -a {SERVER_ADDRESS} -C 3 -v")
+    output = answered(client, f"rping -c -a {SERVER_ADDRESS} -C 3 -v")
     assert len(re.findall(r"^ping data: rdma-ping-\d", output, re.MULTILINE)) == 3
     marked, _ = counted(server)
     assert marked >= 3
