@@ -126,10 +126,29 @@ measurements:
   elements: dict
 load:
   description: >-
-    The last run as M(moefleet.serving.bench_serve) returns it, with the C(evidence) of the whole stage. C(null) where
-    nothing was run.
+    The last run of the benchmark, with the C(evidence) of the whole stage. C(null) where nothing was run.
   returned: always
   type: dict
+  contains:
+    argv:
+      description: The command line that ran.
+      type: list
+      elements: str
+    rc:
+      description: Its exit status, for the record; C(null) when it could not be run.
+      type: int
+    timed_out:
+      description: Whether it was ended because its time was over.
+      type: bool
+    seconds:
+      description: How long it took.
+      type: float
+    evidence:
+      description: The stage's result with C(tool), C(values), C(verdict) and C(reasons).
+      type: dict
+    output_tail:
+      description: The end of what it printed.
+      type: str
 """
 
 import time

@@ -11,7 +11,7 @@ module: verification_report
 short_description: Judge a service against its plan and write the report
 version_added: 0.1.0
 description:
-  - Compares what M(moefleet.serving.host_state), M(moefleet.serving.service_probe) and M(moefleet.serving.bench_serve)
+  - Compares what M(moefleet.serving.host_state), M(moefleet.serving.service_probe) and M(moefleet.serving.load_test)
     saw with the plan and with what is demanded, and writes the report.
   - It runs on the controller and asks no host anything.
   - What was not seen is unknown, which is never a pass.
@@ -45,7 +45,7 @@ options:
     type: str
     default: there is no result of the probe
   bench:
-    description: What M(moefleet.serving.bench_serve) returned as RV(moefleet.serving.bench_serve#module:bench).
+    description: What M(moefleet.serving.load_test) returned as RV(moefleet.serving.load_test#module:load).
     type: dict
   bench_missing:
     description: Why there is no O(bench).

@@ -5,12 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pwd
 import shutil
-import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -20,10 +16,10 @@ from typing import Any
 
 from ..evidence import bench_serve
 from ..evidence.result import Evidence
+from ..hosts import process_group
 
 RESULT_NAME = "result.json"
 _TAIL_CHARACTERS = 4000
-_GRACE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,6 @@ class BenchRequest:
     user: str = ""
     api_key: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    extra_arguments: tuple[str, ...] = ()
     request_rate: float = 0.0
     detailed: bool = False
 
@@ -90,41 +85,37 @@ def command_line(request: BenchRequest, directory: str) -> list[str]:
         directory,
         "--result-filename",
         RESULT_NAME,
-        *list(request.extra_arguments),
     ]
 
 
-def run(request: BenchRequest) -> dict[str, Any]:
-    """Run the benchmark and return ``argv``, ``rc``, ``timed_out``, ``seconds``, ``evidence`` and ``output_tail``.
-
-    A benchmark that can't be run (no such command, user or temporary directory) has the exit status None and unknown
-    evidence.
-    """
-    return measure(request)[0]
-
-
 def measure(request: BenchRequest) -> tuple[dict[str, Any], str]:
-    """Do what ``run`` does, and return the saved result as text beside it; empty where none was saved."""
+    """Run the benchmark and return how it went, and beside it the saved result as text; empty where none was saved.
+
+    How it went is ``argv``, ``rc``, ``timed_out``, ``seconds``, ``evidence`` and ``output_tail``. A benchmark that
+    can't be run (no such command, user or temporary directory) has the exit status None and unknown evidence.
+    """
     started = time.monotonic()
     try:
         directory = tempfile.mkdtemp(prefix="moefleet-bench-")
     except OSError as error:
         return _not_run(request, str(error)), ""
     try:
-        account = account_of(request.user)
+        account = process_group.account_of(request.user)
         if account is not None:
             os.chown(directory, account.pw_uid, account.pw_gid)
         argv = command_line(request, directory)
-        rc, output, timed_out = execute(argv, _environment(request, directory), directory, account, request.timeout_s)
+        ended = process_group.execute(
+            argv, _environment(request, directory), request.timeout_s, directory=directory, account=account
+        )
         saved = _result_text(directory)
-        evidence = bench_serve.parse(saved or output, requested=request.num_prompts)
+        evidence = bench_serve.parse(saved or ended.output, requested=request.num_prompts)
         return {
             "argv": argv,
-            "rc": rc,
-            "timed_out": timed_out,
+            "rc": ended.status,
+            "timed_out": ended.timed_out,
             "seconds": round(time.monotonic() - started, 1),
             "evidence": evidence.to_dict(),
-            "output_tail": output[-_TAIL_CHARACTERS:],
+            "output_tail": ended.output[-_TAIL_CHARACTERS:],
         }, saved
     except OSError as error:
         return _not_run(request, str(error)), ""
@@ -164,62 +155,6 @@ def _environment(request: BenchRequest, directory: str) -> dict[str, str]:
     if request.api_key:
         environment["OPENAI_API_KEY"] = request.api_key
     return environment
-
-
-def account_of(user: str) -> Any | None:
-    """Return the account of a user's name; None of an empty one.
-
-    Raises:
-        OSError: there is no such user.
-    """
-    if not user:
-        return None
-    try:
-        return pwd.getpwnam(user)
-    except KeyError:
-        raise OSError(f"there is no user {user}") from None
-
-
-def execute(
-    argv: list[str], environment: dict[str, str], directory: str, account: Any | None, timeout_s: float
-) -> tuple[int, str, bool]:
-    """Run a command as ``account``, and end it with all its children after ``timeout_s``.
-
-    Returns:
-        Its exit status, what it printed (standard output and error), and whether it was ended.
-    """
-    identity: dict[str, Any] = {}
-    if account is not None and account.pw_uid != os.geteuid():
-        identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-    with subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=directory,
-        env=environment,
-        start_new_session=True,
-        **identity,
-    ) as process:
-        timed_out = False
-        try:
-            output, _unused = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-            output = _end(process)
-    return process.returncode, output.decode("utf-8", "replace"), timed_out
-
-
-def _end(process: subprocess.Popen[bytes]) -> bytes:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):  # it ended between the time limit and the signal
-            os.killpg(process.pid, number)
-        try:
-            output, _unused = process.communicate(timeout=_GRACE_S)
-            return output
-        except subprocess.TimeoutExpired:
-            continue
-    return b""
 
 
 def _result_text(directory: str) -> str:

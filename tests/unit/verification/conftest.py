@@ -155,7 +155,7 @@ def make_probe() -> dict[str, Any]:
 
 
 def make_bench(**changes: Any) -> dict[str, Any]:
-    """What bench_serve returns of a good run."""
+    """What load_test returns of a good run."""
     document = {
         "num_prompts": 16,
         "completed": 16,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
-from .. import bench_runner
+from ...hosts import process_group
 from .model import COMPUTED, BadReferenceError, Reference, read
 
 # Greedy decoding in float32 takes four bytes a parameter: a checkpoint of more than this is not for one processor.
@@ -128,7 +128,7 @@ def run_program(wanted: Wanted) -> dict[str, Any]:
     """
     directory = tempfile.mkdtemp(prefix="moefleet-reference-")
     try:
-        account = bench_runner.account_of(wanted.user)
+        account = process_group.account_of(wanted.user)
         program = Path(directory) / "reference.py"
         program.write_text(wanted.program, encoding="utf-8")
         if account is not None:
@@ -136,25 +136,26 @@ def run_program(wanted: Wanted) -> dict[str, Any]:
             program.chmod(0o644)
         words = [str(wanted.model), str(wanted.tokens), f"{wanted.timeout_s:g}", *wanted.prompts]
         argv = [wanted.python, "-I", "-B", str(program), *words]
-        rc, output, timed_out = bench_runner.execute(
-            argv, _environment(directory), directory, account, wanted.timeout_s + 30
+        ended = process_group.execute(
+            argv, _environment(directory), wanted.timeout_s + 30, directory=directory, account=account
         )
     except OSError as error:
         raise BadReferenceError(f"the reference could not be computed: {error}") from None
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    return _printed(output, rc, timed_out)
+    return _printed(ended)
 
 
-def _printed(output: str, rc: int, timed_out: bool) -> dict[str, Any]:
-    for line in reversed(output.splitlines()):
+def _printed(ended: process_group.Ended) -> dict[str, Any]:
+    for line in reversed(ended.output.splitlines()):
         if line.startswith("{"):
             with contextlib.suppress(ValueError):
                 document = json.loads(line)
                 if isinstance(document, dict):
                     return document
-    last = (output.strip().splitlines() or [f"exit status {rc}"])[-1]
-    raise BadReferenceError(f"the reference could not be computed: {'it took too long' if timed_out else last[-300:]}")
+    last = (ended.output.strip().splitlines() or [f"exit status {ended.status}"])[-1]
+    why = "it took too long" if ended.timed_out else last[-300:]
+    raise BadReferenceError(f"the reference could not be computed: {why}")
 
 
 def _environment(directory: str) -> dict[str, str]:

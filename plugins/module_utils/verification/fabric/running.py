@@ -10,7 +10,6 @@ import datetime
 import os
 import platform
 import re
-import signal
 import subprocess
 import tempfile
 import time
@@ -21,13 +20,12 @@ from typing import Any, Callable
 
 from ...evidence import registry
 from ...evidence.result import UNKNOWN, Evidence
+from ...hosts import process_group
+from ...hosts.commands import NOT_FOUND, TIMED_OUT
 from .meeting import Nobody, await_guest, come
 from .steps import CLIENT, PROGRAM, SERVER, Read, Step
 
 TAIL_CHARACTERS = 4000
-NOT_FOUND = 127
-TIMED_OUT = 124
-_GRACE_S = 3.0
 _AGAIN_S = 0.2
 _POLL_S = 0.05
 # A server that isn't there yet, or is still busy with the run before.
@@ -51,26 +49,14 @@ Run = Callable[[Sequence[str], Mapping[str, str], float], Done]
 def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Done:
     """Run a program with the C locale; when its time is over, all its processes are ended."""
     try:
-        process = _start(argv, environment, subprocess.PIPE)
+        ended = process_group.execute(argv, _in_english(environment), max(timeout_s, 0.1))
     except OSError as error:
         return Done(NOT_FOUND, f"{argv[0]}: {error.strerror}")
-    with process:
-        try:
-            output, _unused = process.communicate(timeout=max(timeout_s, 0.1))
-            return Done(process.returncode, output.decode("utf-8", "replace"))
-        except subprocess.TimeoutExpired:
-            return Done(TIMED_OUT, _end(process).decode("utf-8", "replace"))
+    return Done(TIMED_OUT if ended.timed_out else ended.status, ended.output)
 
 
-def _start(argv: Sequence[str], environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        list(argv),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "LANGUAGE": "C", **environment},
-        start_new_session=True,
-    )
+def _in_english(environment: Mapping[str, str]) -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "LANGUAGE": "C", **environment}
 
 
 def serve(step: Step, argv: Sequence[str]) -> None:
@@ -79,27 +65,15 @@ def serve(step: Step, argv: Sequence[str]) -> None:
         with await_guest(step.meet, step.wait_s) as guest:
             deadline = time.monotonic() + step.timeout_s
             while not guest.gone() and time.monotonic() < deadline:
-                with _start(argv, step.environment, subprocess.DEVNULL) as process:
+                with process_group.start(argv, _in_english(step.environment), output=subprocess.DEVNULL) as process:
                     while process.poll() is None and time.monotonic() < deadline and not guest.gone(_POLL_S):
                         pass
                     if process.poll() is None:
-                        _end(process)
+                        process_group.end(process)
                 guest.gone(_POLL_S)
     except (Nobody, OSError):
         # The client's side says what is wrong: it is the one that is read.
         return
-
-
-def _end(process: subprocess.Popen[bytes]) -> bytes:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):  # it ended between the time limit and the signal
-            os.killpg(process.pid, number)
-        try:
-            output, _unused = process.communicate(timeout=_GRACE_S)
-            return output
-        except subprocess.TimeoutExpired:
-            continue
-    return b""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.moefleet.serving.plugins.module_utils.hosts import commands
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.fabric import running
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.fabric.running import Done, Place
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.fabric.steps import Read, Step, StepError
@@ -91,8 +92,8 @@ def test_a_client_whose_server_never_comes_gives_up_and_does_not_repeat() -> Non
 @pytest.mark.parametrize(
     ("done", "said"),
     [
-        (Done(running.NOT_FOUND, "ping: No such file or directory"), "it could not be run: ping: No such file"),
-        (Done(running.TIMED_OUT, PING), "it did not end within 60 s"),
+        (Done(commands.NOT_FOUND, "ping: No such file or directory"), "it could not be run: ping: No such file"),
+        (Done(commands.TIMED_OUT, PING), "it did not end within 60 s"),
     ],
 )
 def test_what_could_not_run_or_did_not_end_is_unknown_and_not_repeated(done: Done, said: str) -> None:
@@ -208,13 +209,13 @@ def test_all_processes_of_a_run_that_is_too_long_are_ended(tmp_path: Path) -> No
     mark = tmp_path / "pid"
     script = f"sleep 60 & echo $! > {mark}; echo started; wait"
     done = running.run(["sh", "-c", script], {"PATH": "/usr/bin:/bin"}, 0.5)
-    assert (done.status, done.output) == (running.TIMED_OUT, "started\n")
+    assert (done.status, done.output) == (commands.TIMED_OUT, "started\n")
     state = Path(f"/proc/{mark.read_text(encoding='utf-8').strip()}/stat")
     assert not state.exists() or state.read_text(encoding="utf-8").split()[2] == "Z"
 
 
 def test_a_program_that_is_not_there_is_no_exception() -> None:
-    assert running.run(["/no/such/program"], {}, 1).status == running.NOT_FOUND
+    assert running.run(["/no/such/program"], {}, 1).status == commands.NOT_FOUND
 
 
 def test_a_run_has_the_c_locale() -> None:

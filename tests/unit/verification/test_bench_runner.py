@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.moefleet.serving.plugins.module_utils.verification import bench_runner
-from ansible_collections.moefleet.serving.plugins.modules import bench_serve
 
 RESULT = '{"num_prompts": 16, "completed": 16, "failed": 0, "p99_ttft_ms": 12.5}'
 SAVING = f"""#!/bin/sh
@@ -22,24 +21,30 @@ echo '{RESULT}' > "$2/result.json"
 """
 
 
-def options(tmp_path: Path, script: str, **changes: Any) -> dict[str, Any]:
+def request(tmp_path: Path, script: str, **changes: Any) -> bench_runner.BenchRequest:
     executable = tmp_path / "vllm"
     executable.write_text(script, encoding="utf-8")
     executable.chmod(0o755)
-    values = {name: option.get("default") for name, option in bench_serve.ARGUMENT_SPEC.items()}
-    return {
-        **values,
+    values: dict[str, Any] = {
         "executable": str(executable),
         "host": "192.168.1.10",
+        "port": 8000,
         "model": "deepseek-v3-tiny",
         "tokenizer": "/model",
-        "environment": {"RECORD": str(tmp_path / "record"), "OMP_NUM_THREADS": 1, "HOME": "/elsewhere"},
+        "num_prompts": 16,
+        "input_tokens": 32,
+        "output_tokens": 8,
+        "concurrency": 8,
+        "percentiles": ("50", "95", "99"),
+        "timeout_s": 600,
+        "environment": {"RECORD": str(tmp_path / "record"), "OMP_NUM_THREADS": "1", "HOME": "/elsewhere"},
         **changes,
     }
+    return bench_runner.BenchRequest(**values)
 
 
 def run(tmp_path: Path, script: str, **changes: Any) -> dict[str, Any]:
-    return bench_runner.run(bench_serve.request_of(options(tmp_path, script, **changes)))
+    return bench_runner.measure(request(tmp_path, script, **changes))[0]
 
 
 def test_the_result_is_read_and_the_directory_is_gone(tmp_path: Path) -> None:
@@ -98,5 +103,5 @@ def test_it_runs_as_the_user_asked_for(tmp_path: Path) -> None:
 
 
 def test_an_ipv6_address_has_its_brackets(tmp_path: Path) -> None:
-    request = bench_serve.request_of(options(tmp_path, SAVING, host="fd00::1"))
-    assert "http://[fd00::1]:8000" in bench_runner.command_line(request, "/d")
+    asked = request(tmp_path, SAVING, host="fd00::1")
+    assert "http://[fd00::1]:8000" in bench_runner.command_line(asked, "/d")
