@@ -8,6 +8,8 @@ A range of the document is its better end as ``expected`` and its worse end as `
 
 from __future__ import annotations
 
+from functools import partial
+
 from .model import (
     AT_LEAST,
     AT_MOST,
@@ -25,66 +27,41 @@ from .model import (
 _EPLB = "Look at the experts' load over time, EPLB's interval and its redundant experts."
 _GAIN = "What does not pay here can be left off in plan_engine."
 
+# What these have in common; an entry that differs says so.
+_experts = partial(Acceptance, section=EXPERTS, phase=SERVICE, scope=WHOLE, statistic=MEDIAN, fix=_EPLB)
+
 EXPERT_FIGURES = (
-    Acceptance(
+    _experts(
         id="expert_balancedness",
-        section=EXPERTS,
-        phase=SERVICE,
         title="Balancedness of the experts (mean by largest load of a rank)",
-        scope=WHOLE,
-        tool="",
-        figure="value",
         unit="",
         better=AT_LEAST,
         statistic=SMALLEST,
-        thresholds=(),
-        fix=_EPLB,
     ),
-    Acceptance(
+    _experts(
         id="engine_token_variation",
-        section=EXPERTS,
-        phase=SERVICE,
         title="Coefficient of variation of the engines' tokens",
-        scope=WHOLE,
-        tool="",
-        figure="value",
         unit="%",
         better=AT_MOST,
-        statistic=MEDIAN,
         thresholds=(Threshold("§7.2.1", 20, None, 20),),
-        fix=_EPLB,
     ),
-    Acceptance(
+    _experts(
         id="eplb_rebalance_rate",
-        section=EXPERTS,
-        phase=SERVICE,
         title="Rebalances in 1000 steps",
-        scope=WHOLE,
-        tool="",
-        figure="value",
         unit="per 1000 steps",
         better=AT_MOST,
-        statistic=MEDIAN,
         # 1 to 3; its own interval of 3000 steps makes 0.33, so fewer is no fault.
         thresholds=(Threshold("§7.2.1", 1, 3),),
         needs=("eplb",),
-        fix=_EPLB,
     ),
-    Acceptance(
+    _experts(
         id="eplb_rebalance_cost",
-        section=EXPERTS,
-        phase=SERVICE,
         title="Time of a rebalance",
-        scope=WHOLE,
-        tool="",
-        figure="value",
         unit="ms",
         better=AT_MOST,
-        statistic=MEDIAN,
         thresholds=(Threshold("§7.2.1", 100, None, 100),),
         needs=("eplb",),
         floor="rebalance",
-        fix=_EPLB,
     ),
 )
 
@@ -98,7 +75,6 @@ def _gain(
         phase=EXPERIMENTS,
         title=title,
         scope=WHOLE,
-        tool="",
         figure="change_percent",
         unit="%",
         better=better,

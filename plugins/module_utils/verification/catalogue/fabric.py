@@ -8,6 +8,8 @@ Where a section gives no warning or failure for a bandwidth, its proportions of 
 
 from __future__ import annotations
 
+from functools import partial
+
 from .model import (
     AT_LEAST,
     AT_MOST,
@@ -33,18 +35,30 @@ _LINK = (
 _GPU_LINK = "On {host}: `nvidia-smi nvlink --status`, `nvidia-smi topo -m`, and the fabric manager's journal."
 _GROUP = "Find the slow link among the pairs first; then read NCCL's transport and its selection of devices."
 
+# What the figures of a kind have in common; an entry that differs says so.
+_link = partial(Acceptance, section=NETWORK, phase=FABRIC, scope=PAIR, statistic=MEAN, fix=_LINK)
+_between_gpus = partial(
+    Acceptance,
+    section=NVLINK,
+    phase=FABRIC,
+    scope=HOST,
+    tool="p2p_bandwidth",
+    statistic=MEAN,
+    needs=("gpu", "nvlink"),
+    fix=_GPU_LINK,
+)
+_collective = partial(
+    Acceptance, section=COLLECTIVES, phase=FABRIC, scope=GROUP, tool="collective", statistic=MEAN, fix=_GROUP
+)
+
 NETWORK_FIGURES = (
-    Acceptance(
+    _link(
         id="rdma_latency_64b",
-        section=NETWORK,
-        phase=FABRIC,
         title="RDMA one-way latency, 64 B",
-        scope=PAIR,
         tool="ib_latency",
         figure="average_us",
         unit="us",
         better=AT_MOST,
-        statistic=MEAN,
         thresholds=(
             Threshold("§4.4.1", 10, 15, 25),
             Threshold("§4.6.4", 10, 10, 20),
@@ -52,101 +66,70 @@ NETWORK_FIGURES = (
         ),
         needs=("rdma",),
         floor="message:64",
-        fix=_LINK,
         low_share=0.5,
     ),
-    Acceptance(
+    _link(
         id="rdma_latency_1mb",
-        section=NETWORK,
-        phase=FABRIC,
         title="RDMA one-way latency, 1 MiB",
-        scope=PAIR,
         tool="ib_latency",
         figure="average_us",
         unit="us",
         better=AT_MOST,
-        statistic=MEAN,
         thresholds=(Threshold("§4.4.1", 100, 150, 200),),
         needs=("rdma",),
         floor="message:1048576",
-        fix=_LINK,
         low_share=0.5,
     ),
-    Acceptance(
+    _link(
         id="rdma_bandwidth_1mb",
-        section=NETWORK,
-        phase=FABRIC,
         title="RDMA bandwidth, 1 MiB",
-        scope=PAIR,
         tool="ib_bandwidth",
         figure="bandwidth_gbit_s",
         unit="Gbit/s",
         better=AT_LEAST,
-        statistic=MEAN,
         thresholds=(Threshold("§4.4.1", 20, 18, 15), Threshold("§7.1.3", 22, None, 22)),
         needs=("rdma",),
         floor="line",
-        fix=_LINK,
         low_share=0.5,
     ),
-    Acceptance(
+    _link(
         id="ip_round_trip",
-        section=NETWORK,
-        phase=FABRIC,
         title="Round trip through the kernel",
-        scope=PAIR,
         tool="ping",
         figure="round_trip_us",
         unit="us",
         better=AT_MOST,
-        statistic=MEAN,
-        thresholds=(),
-        fix=_LINK,
         # The kernel's scheduling is in it: only what is far off says something about a link.
         low_share=0.2,
     ),
-    Acceptance(
+    _link(
         id="ip_loss",
-        section=NETWORK,
-        phase=FABRIC,
         title="Packets lost",
-        scope=PAIR,
         tool="ping",
         figure="loss_percent",
         unit="%",
         better=AT_MOST,
-        statistic=MEAN,
         thresholds=(Threshold("§4.6.4", 0.01, 0.01, 0.1),),
-        fix=_LINK,
     ),
-    Acceptance(
+    _link(
         id="tcp_bandwidth",
-        section=NETWORK,
-        phase=FABRIC,
         title="TCP bandwidth",
-        scope=PAIR,
         tool="iperf3",
         figure="received_bit_s",
         unit="Gbit/s",
         better=AT_LEAST,
-        statistic=MEAN,
-        thresholds=(),
         floor="bare_line",
-        fix=_LINK,
         scale=1e-9,
         low_share=0.5,
     ),
-    Acceptance(
+    _link(
         id="aggregate_bandwidth",
-        section=NETWORK,
-        phase=FABRIC,
         title="All hosts at once, sum of their ports",
         scope=GROUP,
         tool="aggregate",
         figure="aggregate_gbit_s",
         unit="Gbit/s",
         better=AT_LEAST,
-        statistic=MEAN,
         thresholds=(
             Threshold("§7.1.3", 80, None, 80, needs=("gpu",)),
             Threshold("§4.4.2", 100, 70, 50, needs=("gpu",)),
@@ -156,50 +139,34 @@ NETWORK_FIGURES = (
         floor="aggregate",
         fix="Pairs that are good alone and slow together share a bottleneck: the switch, or PFC without ECN.",
     ),
-    Acceptance(
+    _link(
         id="port_utilisation",
-        section=NETWORK,
         phase=WATCHED,
         title="Use of the data port",
         scope=HOST,
-        tool="",
-        figure="value",
         unit="%",
         better=AT_MOST,
-        statistic=MEAN,
         thresholds=(Threshold("§4.6.4", 70, 70, 85),),
         fix=_PORT,
     ),
 )
 
 NVLINK_FIGURES = (
-    Acceptance(
+    _between_gpus(
         id="nvlink_latency_64b",
-        section=NVLINK,
-        phase=FABRIC,
         title="NVLink latency between GPUs of a host, small messages",
-        scope=HOST,
-        tool="p2p_bandwidth",
         figure="latency_us",
         unit="us",
         better=AT_MOST,
-        statistic=MEAN,
         thresholds=(Threshold("§4.4.1", 2, 3, 5),),
-        needs=("gpu", "nvlink"),
-        fix=_GPU_LINK,
         low_share=0.5,
     ),
-    Acceptance(
+    _between_gpus(
         id="nvlink_bandwidth",
-        section=NVLINK,
-        phase=FABRIC,
         title="NVLink bandwidth between GPUs of a host, one direction, median of all pairs",
-        scope=HOST,
-        tool="p2p_bandwidth",
         figure="median_gbyte_s",
         unit="GB/s",
         better=AT_LEAST,
-        statistic=MEAN,
         thresholds=(
             Threshold("§4.4.1", 400, 280, 200),
             # 1 MB in 10, 15 and 20 us: the same table's time for the same message is 100 GB/s.
@@ -207,136 +174,87 @@ NVLINK_FIGURES = (
             # Both directions together.
             Threshold("§4.4.2", 900, 630, 450),
         ),
-        needs=("gpu", "nvlink"),
         floor="nvlink",
-        fix=_GPU_LINK,
         low_share=0.8,
     ),
 )
 
 COLLECTIVE_FIGURES = (
-    Acceptance(
+    _collective(
         id="all_to_all_1kb",
-        section=COLLECTIVES,
-        phase=FABRIC,
         title="All-to-all of all ranks, 1 KB a rank",
-        scope=GROUP,
-        tool="collective",
         figure="time_us",
         unit="us",
         better=AT_MOST,
-        statistic=MEAN,
         thresholds=(
             Threshold("§4.4.1", 50, 75, 100, needs=("gpu",)),
             Threshold("§4.6.4", 50, 50, 100, needs=("gpu",)),
             Threshold("§7.1.3", 20, None, 20, needs=("gpu",)),
         ),
         floor="all_to_all_time:1024",
-        fix=_GROUP,
     ),
-    Acceptance(
+    _collective(
         id="all_to_all_1mb",
-        section=COLLECTIVES,
-        phase=FABRIC,
         title="All-to-all of all ranks, 1 MB a rank",
-        scope=GROUP,
-        tool="collective",
         figure="time_us",
         unit="us",
         better=AT_MOST,
-        statistic=MEAN,
         thresholds=(Threshold("§4.4.1", 500, 750, 1000, needs=("gpu",)),),
         floor="all_to_all_time:1000000",
-        fix=_GROUP,
     ),
-    Acceptance(
+    _collective(
         id="all_to_all_bandwidth_1kb",
-        section=COLLECTIVES,
-        phase=FABRIC,
         title="All-to-all of all ranks, 1 KB a rank, size by time",
-        scope=GROUP,
-        tool="collective",
         figure="algbw_gbyte_s",
         unit="GB/s",
         better=AT_LEAST,
-        statistic=MEAN,
         thresholds=(Threshold("§4.4.1", 5, 3.5, 2.5, needs=("gpu",)),),
         floor="all_to_all_bandwidth:1024",
-        fix=_GROUP,
     ),
-    Acceptance(
+    _collective(
         id="all_to_all_bandwidth_1mb",
-        section=COLLECTIVES,
-        phase=FABRIC,
         title="All-to-all of all ranks, 1 MB a rank, size by time",
-        scope=GROUP,
-        tool="collective",
         figure="algbw_gbyte_s",
         unit="GB/s",
         better=AT_LEAST,
-        statistic=MEAN,
         thresholds=(Threshold("§4.4.1", 15, 10.5, 7.5, needs=("gpu",)),),
         floor="all_to_all_bandwidth",
-        fix=_GROUP,
     ),
-    Acceptance(
+    _collective(
         id="all_to_all_bandwidth",
-        section=COLLECTIVES,
-        phase=FABRIC,
         title="All-to-all of all ranks, largest size, size by time",
-        scope=GROUP,
-        tool="collective",
         figure="algbw_gbyte_s",
         unit="GB/s",
         better=AT_LEAST,
-        statistic=MEAN,
-        thresholds=(),
         floor="all_to_all_bandwidth",
-        fix=_GROUP,
     ),
-    Acceptance(
+    _collective(
         id="all_reduce_bandwidth_host",
-        section=COLLECTIVES,
-        phase=FABRIC,
         title="All-reduce of one host's ranks, bus bandwidth",
         scope=HOST,
-        tool="collective",
         figure="busbw_gbyte_s",
         unit="GB/s",
         better=AT_LEAST,
         statistic=MEDIAN,
-        thresholds=(),
         floor="all_reduce_host",
         fix=_GPU_LINK,
         low_share=0.5,
     ),
-    Acceptance(
+    _collective(
         id="all_reduce_bandwidth",
-        section=COLLECTIVES,
-        phase=FABRIC,
         title="All-reduce of all ranks, bus bandwidth",
-        scope=GROUP,
-        tool="collective",
         figure="busbw_gbyte_s",
         unit="GB/s",
         better=AT_LEAST,
-        statistic=MEAN,
-        thresholds=(),
         floor="all_reduce",
-        fix=_GROUP,
     ),
-    Acceptance(
+    _collective(
         id="collective_transport",
-        section=COLLECTIVES,
-        phase=FABRIC,
         title="What carries the collectives between hosts, by their own log",
-        scope=GROUP,
-        tool="collective",
         figure="transport",
         unit="",
         better=AT_LEAST,
         statistic=MEDIAN,
-        thresholds=(),
         fix="Read NCCL's log of the run: a missing device, GID or peer memory makes it fall back to TCP.",
     ),
 )

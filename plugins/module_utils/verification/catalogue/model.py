@@ -94,12 +94,12 @@ class Acceptance:
     phase: str
     title: str
     scope: str
-    tool: str
-    figure: str
     unit: str
     better: str
     statistic: str
-    thresholds: tuple[Threshold, ...]
+    tool: str = ""
+    figure: str = "value"
+    thresholds: tuple[Threshold, ...] = ()
     needs: tuple[str, ...] = ()
     floor: str = ""
     fix: str = ""

@@ -34,7 +34,6 @@ def _change(
         phase=EXPERIMENTS,
         title=title,
         scope=WHOLE,
-        tool="",
         figure="change_percent" if unit == "%" else "value",
         unit=unit,
         better=better,

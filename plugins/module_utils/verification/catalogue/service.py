@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .model import (
     ANSWERS,
     AT_LEAST,
@@ -56,27 +58,34 @@ FIRST_TOKEN_FIGURES = (
     _first_token(8192, "p95", None),
 )
 
+# What the figures of a kind have in common; an entry that differs says so.
+_load = partial(Acceptance, section=LOAD, phase=SERVICE, scope=WHOLE)
+_answers = partial(
+    Acceptance,
+    section=ANSWERS,
+    phase=SERVICE,
+    scope=WHOLE,
+    unit="%",
+    better=AT_LEAST,
+    statistic=SMALLEST,
+    thresholds=_EVERY_ENGINE,
+    fix=_WRONG,
+)
+
 LOAD_FIGURES = (
-    Acceptance(
+    _load(
         id="full_context",
-        section=LOAD,
-        phase=SERVICE,
         title="A request that fills the whole context",
-        scope=WHOLE,
         tool="vllm_bench_serve",
         figure="e2el_ms.p50",
         unit="ms",
         better=AT_MOST,
         statistic=MEDIAN,
-        thresholds=(),
         fix="Its length and the KV cache are the plan's; read the head's journal for what refused it.",
     ),
-    Acceptance(
+    _load(
         id="sessions_throughput",
-        section=LOAD,
-        phase=SERVICE,
         title="Output of all sessions together",
-        scope=WHOLE,
         tool="vllm_bench_serve",
         figure="output_tokens_s",
         unit="tokens/s",
@@ -86,12 +95,9 @@ LOAD_FIGURES = (
         floor="cluster_tokens",
         fix=_SLOW,
     ),
-    Acceptance(
+    _load(
         id="sessions_p99",
-        section=LOAD,
-        phase=SERVICE,
         title="Time between tokens of an answer, P99, all sessions",
-        scope=WHOLE,
         tool="vllm_bench_serve",
         figure="itl_ms.p99",
         unit="ms",
@@ -100,70 +106,45 @@ LOAD_FIGURES = (
         thresholds=(Threshold("§7.1.2", 3000, None, 3000, needs=_GPU),),
         fix=_SLOW,
     ),
-    Acceptance(
+    _load(
         id="sessions_error_rate",
-        section=LOAD,
-        phase=SERVICE,
         title="Requests that failed, all sessions",
-        scope=WHOLE,
-        tool="",
-        figure="value",
         unit="%",
         better=AT_MOST,
         statistic=LARGEST,
         thresholds=(Threshold("§7.1.2", 0.1, None, 0.1),),
         fix="The head's journal says why requests failed.",
     ),
-    Acceptance(
+    _load(
         id="sessions_goodput",
-        section=LOAD,
-        phase=SERVICE,
         title="Requests that kept every objective",
-        scope=WHOLE,
-        tool="",
-        figure="value",
         unit="%",
         better=AT_LEAST,
         statistic=MEDIAN,
-        thresholds=(),
         fix=_SLOW,
     ),
-    Acceptance(
+    _load(
         id="soak_error_rate",
-        section=LOAD,
-        phase=SERVICE,
         title="Requests that failed, long run at a rate",
-        scope=WHOLE,
-        tool="",
-        figure="value",
         unit="%",
         better=AT_MOST,
         statistic=LARGEST,
         thresholds=(Threshold("§7.1.2", 0.1, None, 0.1),),
         fix="The head's journal says why requests failed.",
     ),
-    Acceptance(
+    _load(
         id="soak_restarts",
-        section=LOAD,
-        phase=SERVICE,
         title="Restarts and crashes during the long run",
-        scope=WHOLE,
-        tool="",
-        figure="value",
         unit="restarts",
         better=AT_MOST,
         statistic=LARGEST,
         thresholds=(Threshold("§7.1.2", 0, None, 0),),
         fix="`journalctl -u moefleet-vllm` of the host that restarted first says why.",
     ),
-    Acceptance(
+    _load(
         id="gpu_memory_share",
-        section=LOAD,
-        phase=SERVICE,
         title="GPU memory in use at its peak, fullest device",
         scope=HOST,
-        tool="",
-        figure="value",
         unit="%",
         better=AT_MOST,
         statistic=LARGEST,
@@ -171,64 +152,34 @@ LOAD_FIGURES = (
         needs=_GPU,
         fix="Lower gpu_memory_utilization in plan_engine on {host}'s group, or plan with more room.",
     ),
-    Acceptance(
+    _load(
         id="preemptions",
-        section=LOAD,
-        phase=SERVICE,
         title="Sequences thrown out of the KV cache under load",
-        scope=WHOLE,
-        tool="",
-        figure="value",
         unit="preemptions",
         better=AT_MOST,
         statistic=LARGEST,
-        thresholds=(),
         fix="The KV cache is too small for this load: fewer sessions, a shorter context, or more memory for it.",
     ),
-    Acceptance(
+    _load(
         id="kv_cache_tokens",
-        section=LOAD,
-        phase=SERVICE,
         title="KV cache of the smallest engine",
-        scope=WHOLE,
         tool="vllm_log",
         figure="kv_cache_tokens",
         unit="tokens",
         better=AT_LEAST,
         statistic=SMALLEST,
-        thresholds=(),
         fix="Something else holds memory, or the overhead is larger than planned: compare with the plan's budget.",
     ),
 )
 
 ANSWER_FIGURES = (
-    Acceptance(
+    _answers(
         id="right_answers",
-        section=ANSWERS,
-        phase=SERVICE,
         title="Answers and log-probabilities are the reference's, engine by engine",
-        scope=WHOLE,
-        tool="",
-        figure="value",
-        unit="%",
-        better=AT_LEAST,
-        statistic=SMALLEST,
-        thresholds=_EVERY_ENGINE,
-        fix=_WRONG,
     ),
-    Acceptance(
+    _answers(
         id="answers_alike",
-        section=ANSWERS,
-        phase=SERVICE,
         title="All engines give the same greedy answers",
-        scope=WHOLE,
-        tool="",
-        figure="value",
-        unit="%",
-        better=AT_LEAST,
-        statistic=SMALLEST,
-        thresholds=_EVERY_ENGINE,
-        fix=_WRONG,
     ),
 )
 
