@@ -30,7 +30,8 @@ from ansible_collections.moefleet.serving.plugins.module_utils.verification.limi
     Choice,
     limits_of,
 )
-from ansible_collections.moefleet.serving.scripts.document_check import REFERENCE, table  # noqa: E402
+from ansible_collections.moefleet.serving.scripts.document_check import REFERENCE  # noqa: E402
+from ansible_collections.moefleet.serving.scripts.generated import filled, table, write  # noqa: E402
 
 
 def reference_plan() -> dict[str, Any]:
@@ -73,31 +74,16 @@ def document() -> str:
 
 
 def page(text: str) -> str:
-    """Return the page with its generated parts replaced; each stands between ``<!-- NAME -->`` and ``<!-- end -->``."""
+    """Return the page with its generated parts replaced."""
     plan = reference_plan()
     parts = {**{phase: figures(phase, plan) for phase in PHASES}, "document": document()}
-    for name, content in parts.items():
-        opening = f"<!-- {name} -->\n"
-        before, found, after = text.partition(opening)
-        _old, closing, rest = after.partition("<!-- end -->")
-        if not found or not closing:
-            sys.exit(f"{PAGE.name}: no place for '{name}'")
-        text = f"{before}{opening}{content}\n{closing}{rest}"
-    return text
+    return filled(text, parts, PAGE.name)
 
 
 def main() -> int:
     """Write the page, or with ``--check`` say whether it is out of date."""
-    before = PAGE.read_text(encoding="utf-8")
-    wanted = page(before)
-    if "--check" in sys.argv[1:]:
-        if before != wanted:
-            print(f"out of date (scripts/acceptance.py writes it): {PAGE.relative_to(REPOSITORY).as_posix()}")
-        return int(before != wanted)
-    if before != wanted:
-        PAGE.write_text(wanted, encoding="utf-8")
-    print(f"{len(ACCEPTANCES)} figures, {len(ROWS)} rows of the document")
-    return 0
+    wanted = page(PAGE.read_text(encoding="utf-8"))
+    return write(PAGE, wanted, f"{len(ACCEPTANCES)} figures, {len(ROWS)} rows of the document")
 
 
 if __name__ == "__main__":

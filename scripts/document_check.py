@@ -23,6 +23,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.cl
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.quantities import QUANTITIES  # noqa: E402
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.claims.subject import CONDITIONS  # noqa: E402
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan  # noqa: E402
+from ansible_collections.moefleet.serving.scripts.generated import filled, table, write  # noqa: E402
 
 # The document's cluster and its plan here, as in inventory/h20.
 REFERENCE: dict[str, Any] = {
@@ -39,12 +40,6 @@ REFERENCE: dict[str, Any] = {
     "search": {"enabled": False},
     "claims": "document",
 }
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table."""
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *cells])
 
 
 def shown(value: Any) -> str:
@@ -106,7 +101,7 @@ def others(checks: list[Check], verdict: str) -> str:
 
 
 def page(text: str) -> str:
-    """Return the page with its generated parts replaced; each stands between ``<!-- NAME -->`` and ``<!-- end -->``."""
+    """Return the page with its generated parts replaced."""
     checks = document_checks()
     parts = {
         "quantities": quantities(),
@@ -116,28 +111,13 @@ def page(text: str) -> str:
         "holds": others(checks, HOLDS),
         "not shown": others(checks, NOT_SHOWN),
     }
-    for name, content in parts.items():
-        opening = f"<!-- {name} -->\n"
-        before, found, after = text.partition(opening)
-        _old, closing, rest = after.partition("<!-- end -->")
-        if not found or not closing:
-            sys.exit(f"{PAGE.name}: no place for '{name}'")
-        text = f"{before}{opening}{content}\n{closing}{rest}"
-    return text
+    return filled(text, parts, PAGE.name)
 
 
 def main() -> int:
     """Write the page, or with ``--check`` say whether it is out of date."""
-    before = PAGE.read_text(encoding="utf-8")
-    wanted = page(before)
-    if "--check" in sys.argv[1:]:
-        if before != wanted:
-            print(f"out of date (make docs writes it): {PAGE.relative_to(REPOSITORY).as_posix()}")
-        return int(before != wanted)
-    if before != wanted:
-        PAGE.write_text(wanted, encoding="utf-8")
-    print(json.dumps(tally(document_checks())))
-    return 0
+    wanted = page(PAGE.read_text(encoding="utf-8"))
+    return write(PAGE, wanted, json.dumps(tally(document_checks())))
 
 
 if __name__ == "__main__":

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
-import pytest
 import yaml
 
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.catalogue.all import ACCEPTANCES
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.limits import Choice
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("acceptance", REPOSITORY / "scripts" / "acceptance.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+from ansible_collections.moefleet.serving.scripts import acceptance
 
 
-def test_the_pages_tables_are_current(script: ModuleType) -> None:
-    text = script.PAGE.read_text(encoding="utf-8")
-    assert script.page(text) == text, "python scripts/acceptance.py"
+def test_the_pages_tables_are_current() -> None:
+    text = acceptance.PAGE.read_text(encoding="utf-8")
+    assert acceptance.page(text) == text, "python scripts/acceptance.py"
 
 
-def test_every_figure_is_on_the_page(script: ModuleType) -> None:
-    text = script.PAGE.read_text(encoding="utf-8")
+def test_every_figure_is_on_the_page() -> None:
+    text = acceptance.PAGE.read_text(encoding="utf-8")
     assert [entry.id for entry in ACCEPTANCES if f"| `{entry.id}` |" not in text] == []
 
 
-def test_the_pages_examples_can_be_read(script: ModuleType) -> None:
-    example = script.PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+def test_the_pages_examples_can_be_read() -> None:
+    example = acceptance.PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
     first, rest = example.split("\n", 1)
     for text in (f"{first}\n{rest.split(chr(10), 1)[1]}", rest):
         given = yaml.safe_load(text)
