@@ -9,15 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ..evidence import arguments, systemd
+from ..evidence import systemd
 from ..evidence.result import FAIL, PASS, UNKNOWN, WARN
 from .model import HOSTS, Check, Judgement, View
+from .process_checks import (
+    judge_arguments,
+    judge_environment,
+    judge_file_environment,
+    judge_memlock,
+    judge_nofile,
+)
 from .rank_checks import check_ranks
+from .wording import pairs, some, unknown
 
 REAPPLY = "Run `ansible-playbook site.yml`: it writes what the plan says and restarts the ranks together where needed."
-
-
-_CEILING_FIX = "Whatever this host runs in limits it: start that with higher limits, or give its init the capability."
 
 
 @dataclass(frozen=True)
@@ -67,10 +72,6 @@ def check_host(view: View) -> list[Check]:
     return checks + check_ranks(view)
 
 
-def _unknown(view: View, probe: str, expected: str) -> Judgement:
-    return Judgement(UNKNOWN, expected, "unknown", view.state.why(probe))
-
-
 def _property(view: View, name: str) -> str | None:
     return None if view.state.unit is None else view.state.unit.get(name)
 
@@ -80,7 +81,7 @@ def judge_active(view: View) -> Judgement:
     expected = "active (running)"
     active, sub = _property(view, "ActiveState"), _property(view, "SubState")
     if active is None or sub is None:
-        return _unknown(view, "unit", expected)
+        return unknown(view, "unit", expected)
     observed = f"{active} ({sub})"
     if observed == expected:
         return Judgement(PASS, expected, observed)
@@ -93,7 +94,7 @@ def judge_restarts(view: View) -> Judgement:
     """systemd has not restarted the unit since it was started."""
     restarts = _property(view, "NRestarts")
     if restarts is None:
-        return _unknown(view, "unit", "0")
+        return unknown(view, "unit", "0")
     if restarts == "0":
         return Judgement(PASS, "0", "0")
     return Judgement(FAIL, "0", restarts, f"systemd restarted {view.wanted.unit} {restarts} times: its ranks died")
@@ -103,7 +104,7 @@ def judge_loaded(view: View) -> Judgement:
     """The unit's files are the ones that systemd has loaded."""
     pending = _property(view, "NeedDaemonReload")
     if pending is None:
-        return _unknown(view, "unit", "as loaded")
+        return unknown(view, "unit", "as loaded")
     if pending == "no":
         return Judgement(PASS, "as loaded", "as loaded")
     return Judgement(FAIL, "as loaded", "changed on disk", "the unit's files were changed since systemd loaded them")
@@ -126,9 +127,9 @@ def judge_user(view: View) -> Judgement:
     """The unit and its running process have the unprivileged user."""
     wanted, configured, running = view.wanted.user, _property(view, "User"), view.state.user
     if configured is None:
-        return _unknown(view, "unit", wanted)
+        return unknown(view, "unit", wanted)
     if running is None:
-        return _unknown(view, "main_process", wanted)
+        return unknown(view, "main_process", wanted)
     observed = running if running == configured else "{} (unit: {})".format(running, configured or "root")
     if running == configured == wanted:
         return Judgement(PASS, wanted, observed)
@@ -143,17 +144,17 @@ def judge_user(view: View) -> Judgement:
 def judge_hardening(view: View) -> Judgement:
     """The unit has the sandboxing properties that are demanded."""
     wanted = view.wanted.hardening
-    expected = _pairs(wanted)
+    expected = pairs(wanted)
     if view.state.unit is None:
-        return _unknown(view, "unit", expected)
+        return unknown(view, "unit", expected)
     seen = {name: view.state.unit.get(name) for name in wanted}
     differing = {name: value for name, value in seen.items() if value is not None and value != wanted[name]}
     missing = sorted(name for name, value in seen.items() if value is None)
     if differing:
-        return Judgement(FAIL, expected, _pairs(seen), f"not as demanded: {_pairs(differing)}")
+        return Judgement(FAIL, expected, pairs(seen), f"not as demanded: {pairs(differing)}")
     if missing:
-        return Judgement(UNKNOWN, expected, _pairs(seen), "this systemd does not show: {}".format(", ".join(missing)))
-    return Judgement(PASS, expected, _pairs(seen))
+        return Judgement(UNKNOWN, expected, pairs(seen), "this systemd does not show: {}".format(", ".join(missing)))
+    return Judgement(PASS, expected, pairs(seen))
 
 
 def judge_files(view: View) -> Judgement:
@@ -161,7 +162,7 @@ def judge_files(view: View) -> Judgement:
     expected = "present, owned by root, writable by root alone"
     names = sorted(view.state.files)
     if not names:
-        return _unknown(view, "unit", expected)
+        return unknown(view, "unit", expected)
     wrong = {name: _file_complaint(view.state.files[name]) for name in names}
     complaints = [f"{name} {complaint}" for name, complaint in wrong.items() if complaint]
     if complaints:
@@ -172,104 +173,10 @@ def judge_files(view: View) -> Judgement:
     return Judgement(PASS, expected, ", ".join(names))
 
 
-def judge_file_environment(view: View) -> Judgement:
-    """The environment files set what the plan says: what the engine gets when it is started the next time."""
-    planned = arguments.mask_environment(view.planned.environment)
-    expected = f"the plan's {len(planned)} variables"
-    files = view.state.file_environment
-    if files is None:
-        return _unknown(view, "file_environment", expected)
-    differing = [
-        f"{name}={value} in {path}"
-        for path, variables in sorted(files.items())
-        for name, value in sorted(variables.items())
-        if name in planned and value != planned[name]
-    ]
-    missing = sorted(set(planned).difference(*files.values()))
-    if not differing and not missing:
-        return Judgement(PASS, expected, "the same")
-    wrong = differing + [f"no file sets {name}" for name in missing]
-    names = {text.partition("=")[0] for text in differing} | set(missing)
-    return Judgement(
-        FAIL, _pairs({name: planned[name] for name in names}), "; ".join(wrong), f"not as planned: {_some(wrong)}"
-    )
-
-
-def judge_arguments(view: View) -> Judgement:
-    """The running process has the plan's arguments, by meaning."""
-    expected = "the plan's arguments"
-    if view.state.argv is None:
-        return _unknown(view, "main_process", expected)
-    planned = arguments.mask(view.planned.argv)
-    try:
-        found = arguments.differences(arguments.after_serve(planned), arguments.after_serve(view.state.argv))
-    except ValueError as error:
-        return Judgement(FAIL, expected, " ".join(view.state.argv)[:300], str(error))
-    if not found:
-        return Judgement(PASS, expected, "the same")
-    observed = "; ".join(f"{entry.name} {arguments.show(entry.observed)}" for entry in found)
-    wanted = "; ".join(f"{entry.name} {arguments.show(entry.expected)}" for entry in found)
-    return Judgement(
-        FAIL,
-        wanted,
-        observed,
-        "the running process differs from the plan in {}".format(", ".join(entry.name for entry in found)),
-    )
-
-
-def judge_environment(view: View) -> Judgement:
-    """The running process has the plan's environment variables."""
-    planned = arguments.mask_environment(view.planned.environment)
-    expected = f"the plan's {len(planned)} variables"
-    if view.state.environment is None:
-        return _unknown(view, "main_process", expected)
-    unread = sorted(set(planned) - set(view.state.environment))
-    if unread:
-        return Judgement(UNKNOWN, expected, "unknown", "these variables were not read: {}".format(", ".join(unread)))
-    differing = [name for name in sorted(planned) if view.state.environment[name] != planned[name]]
-    if not differing:
-        return Judgement(PASS, expected, "the same")
-    return Judgement(
-        FAIL,
-        _pairs({name: planned[name] for name in differing}),
-        _pairs({name: view.state.environment[name] for name in differing}),
-        "the running process's environment differs from the plan in {}".format(", ".join(differing)),
-    )
-
-
-def judge_memlock(view: View) -> Judgement:
-    """The running process may lock the memory that RDMA registers: what counts is the soft limit."""
-    return _limit(view, "Max locked memory", view.wanted.memlock_bytes, "memory that may be locked")
-
-
-def judge_nofile(view: View) -> Judgement:
-    """The running process may open enough files."""
-    return _limit(view, "Max open files", view.wanted.nofile, "number of open files")
-
-
-def _limit(view: View, name: str, wanted: int, what: str) -> Judgement:
-    expected = systemd.show_limit(wanted) if wanted >= systemd.UNLIMITED else f"at least {wanted}"
-    if view.state.limits is None:
-        return _unknown(view, "main_process", expected)
-    soft, hard = ([*list(view.state.limits.get(name) or ()), None, None])[:2]
-    if soft is None or hard is None:
-        return Judgement(UNKNOWN, expected, "unknown", f"{name} is not in the limits of the process")
-    observed = f"soft {systemd.show_limit(soft)}, hard {systemd.show_limit(hard)}"
-    if min(soft, hard) >= wanted:
-        return Judgement(PASS, expected, observed)
-    reason = f"the {what} is limited to {systemd.show_limit(min(soft, hard))}"
-    if hard == (view.state.ceilings or {}).get(name):
-        reason += ", which is all that this host can give: its init lacks CAP_SYS_RESOURCE"
-        # A CPU engine registers no memory for RDMA: there it is a property of the machine, not a fault of the service.
-        harmless = soft == hard and view.plan.platform == "cpu"
-        return Judgement(WARN if harmless else FAIL, expected, observed, reason, _CEILING_FIX)
-    return Judgement(FAIL, expected, observed, reason)
-
-
 def judge_sysctl(view: View) -> Judgement:
     """The kernel's live values are the ones that tuning sets."""
     wanted = {name: " ".join(str(value).split()) for name, value in view.wanted.sysctl.items()}
-    expected = _pairs(wanted)
+    expected = pairs(wanted)
     if not wanted:
         return Judgement(PASS, "nothing demanded", "nothing demanded")
     seen = {name: view.state.sysctl.get(name) for name in wanted}
@@ -277,16 +184,16 @@ def judge_sysctl(view: View) -> Judgement:
     if differing:
         return Judgement(
             FAIL,
-            _pairs({name: wanted[name] for name in differing}),
-            _pairs(differing),
+            pairs({name: wanted[name] for name in differing}),
+            pairs(differing),
             "kernel parameters differ: {}".format(", ".join(sorted(differing))),
         )
     unread = sorted(name for name, value in seen.items() if value is None)
     if unread:
         return Judgement(
-            UNKNOWN, expected, _pairs(seen), "; ".join(f"{name}: {view.state.why(name)}" for name in unread)
+            UNKNOWN, expected, pairs(seen), "; ".join(f"{name}: {view.state.why(name)}" for name in unread)
         )
-    return Judgement(PASS, expected, _pairs(seen))
+    return Judgement(PASS, expected, pairs(seen))
 
 
 def judge_model(view: View) -> Judgement:
@@ -294,13 +201,13 @@ def judge_model(view: View) -> Judgement:
     expected = "every file as its checksum says"
     model = view.state.model
     if model is None:
-        return _unknown(view, "model", expected)
+        return unknown(view, "model", expected)
     observed = "{} of {} files match".format(model["matching"], model["files"])
     wrong = [f"{name} differs" for name in model["differing"]] + [f"{name} is missing" for name in model["missing"]]
     if wrong:
-        return Judgement(FAIL, expected, observed, _some(wrong))
+        return Judgement(FAIL, expected, observed, some(wrong))
     if model["unlisted"]:
-        return Judgement(WARN, expected, observed, "not in the checksum list: {}".format(_some(model["unlisted"])))
+        return Judgement(WARN, expected, observed, "not in the checksum list: {}".format(some(model["unlisted"])))
     return Judgement(PASS, expected, observed)
 
 
@@ -308,7 +215,7 @@ def judge_version(view: View) -> Judgement:
     """The installed engine is the plan's; what follows a plus sign names the build, not the version."""
     expected, observed = view.plan.engine_version, view.state.engine_version
     if observed is None:
-        return _unknown(view, "engine", expected)
+        return unknown(view, "engine", expected)
     if observed.partition("+")[0] == expected.partition("+")[0]:
         return Judgement(PASS, expected, observed)
     return Judgement(FAIL, expected, observed, f"the installed engine is {observed}")
@@ -326,7 +233,7 @@ def judge_address(view: View) -> Judgement:
         )
     expected = f"{address} on {interface}"
     if view.state.addresses is None:
-        return _unknown(view, "addresses", expected)
+        return unknown(view, "addresses", expected)
     observed = "{} on {}".format(", ".join(view.state.addresses) or "no address", interface)
     if address in view.state.addresses:
         return Judgement(PASS, expected, observed)
@@ -390,18 +297,3 @@ def _file_complaint(about: Mapping[str, Any] | None) -> str:
     if int(about["mode"], 8) & 0o022:
         complaints.append("has mode {}".format(about["mode"]))
     return " and ".join(complaints)
-
-
-def _pairs(values: Mapping[str, str | None]) -> str:
-    return (
-        ", ".join(
-            "{}={}".format(name, "(not set)" if values[name] is None else values[name]) for name in sorted(values)
-        )
-        or "nothing"
-    )
-
-
-def _some(items: Any, most: int = 5) -> str:
-    listed = list(items)
-    rest = len(listed) - most
-    return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")
