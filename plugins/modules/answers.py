@@ -23,20 +23,10 @@ description:
   - A reference names its checkpoint by the SHA-256 of C(SHA256SUMS). One of another checkpoint is refused, and the
     answers are unknown.
 author: moefleet contributors (@moefleet)
-extends_documentation_fragment: moefleet.serving.attributes
+extends_documentation_fragment:
+  - moefleet.serving.attributes
+  - moefleet.serving.service
 options:
-  host:
-    description: Address at which the service's API listens.
-    type: str
-    required: true
-  port:
-    description: Port of the API.
-    type: int
-    default: 8000
-  model:
-    description: The served model name.
-    type: str
-    required: true
   engines:
     description: How many engines (data-parallel ranks) the service has.
     type: int
@@ -103,9 +93,6 @@ options:
     description: Longest time in seconds for computing the reference.
     type: float
     default: 300
-  api_key:
-    description: Key that the service asks for, if it does.
-    type: str
 attributes:
   check_mode:
     support: full

@@ -18,7 +18,9 @@ description:
   - The counters in C(/metrics) are read before and after.
   - Nothing is judged by an exit status, and nothing is stopped. The module does not fail because the service does.
 author: moefleet contributors (@moefleet)
-extends_documentation_fragment: moefleet.serving.attributes
+extends_documentation_fragment:
+  - moefleet.serving.attributes
+  - moefleet.serving.service
 options:
   stage:
     description:
@@ -32,18 +34,6 @@ options:
   executable:
     description: The engine's C(vllm) command.
     type: path
-    required: true
-  host:
-    description: Address at which the service's API listens.
-    type: str
-    required: true
-  port:
-    description: Port of the API.
-    type: int
-    default: 8000
-  model:
-    description: The served model name.
-    type: str
     required: true
   tokenizer:
     description: Where the tokenizer lies, usually the model's directory.
@@ -92,9 +82,6 @@ options:
     description: Environment variables of the benchmark.
     type: dict
     default: {}
-  api_key:
-    description: Key that the service asks for, if it does.
-    type: str
 attributes:
   check_mode:
     support: full

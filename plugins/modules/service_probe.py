@@ -17,20 +17,10 @@ description:
   - Each question has a time limit. A hang is a result with a reason, never a hanging task.
   - The module does not fail because the service does; it returns RV(probe.ready).
 author: moefleet contributors (@moefleet)
-extends_documentation_fragment: moefleet.serving.attributes
+extends_documentation_fragment:
+  - moefleet.serving.attributes
+  - moefleet.serving.service
 options:
-  host:
-    description: Address at which the service's API listens.
-    type: str
-    required: true
-  port:
-    description: Port of the API.
-    type: int
-    default: 8000
-  model:
-    description: The served model name that completions ask for.
-    type: str
-    required: true
   engines:
     description: How many engines (data-parallel ranks) the service must have.
     type: int
@@ -61,9 +51,6 @@ options:
     description: How many engines are asked at a time.
     type: int
     default: 8
-  api_key:
-    description: Key that the service asks for, if it does.
-    type: str
 attributes:
   check_mode: {support: full}
   diff_mode: {support: none}
