@@ -10,12 +10,16 @@ vLLM loads it in every process through the entry point `vllm.general_plugins`. F
 * the rotary embedding's kernel turns queries that have a dimension for their heads wrongly, as MLA's have: the answers
   are garbage with status 200.
 
+And one thing that costs time: each rank is two processes after the first, and each of the three imports the engine
+anew. Here they are forked from the first, which has imported it.
+
 The figures that the ranks compute are vLLM's own: nothing here stands in for a kernel.
 """
 
 from __future__ import annotations
 
 import inspect
+import os
 from typing import Any
 
 import torch
@@ -114,9 +118,28 @@ def rotate_every_head() -> None:
     RotaryEmbedding.forward_cpu = forward_cpu
 
 
+def fork_processes() -> None:
+    """Fork engines and workers, where the platform sets `spawn` for its OpenMP threads: with one thread there are none.
+
+    The platform sets it whenever a configuration is made, so it is set back after each.
+    """
+    from vllm.platforms.cpu import CpuPlatform  # noqa: PLC0415
+
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        return
+    check = CpuPlatform.check_and_update_config
+
+    def check_and_fork(configuration: Any) -> None:
+        check(configuration)
+        os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+
+    CpuPlatform.check_and_update_config = staticmethod(check_and_fork)
+
+
 def register() -> None:
     """Called by vLLM in each of its processes."""
     avoid_amx()
     give_communicator_variable_sizes()
     make_experts_local()
     rotate_every_head()
+    fork_processes()
