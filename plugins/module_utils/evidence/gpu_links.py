@@ -1,7 +1,8 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""GPUs among themselves: ``p2pBandwidthLatencyTest`` (or nvbandwidth's matrix of devices), ``nvidia-smi topo -m``.
+"""GPUs among themselves: ``p2pBandwidthLatencyTest``, nvbandwidth's matrix of devices, or the role verify's own program
+(`gpu_pairs.py`); and ``nvidia-smi topo -m``.
 
 One bad pair disappears in a mean: every pair is looked at, against the median.
 """
@@ -10,10 +11,11 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .findings import Context, Findings, nothing, real, whole
+from . import gpu_pairs
+from .findings import Context, Findings, flag, nothing, real, whole
 from .result import Evidence, clean_lines, number
 
 P2P_TOOL = "p2p_bandwidth"
@@ -35,6 +37,7 @@ _LATENCIES = (
 _COLUMNS = re.compile(r"^\s*(?:D\\D|GPU)?((?:\s+\d{1,3}){2,})\s*$")
 _DEVICE = re.compile(r"^Device: (\d{1,3}), ")
 _CANNOT = re.compile(r"^Device=(\d{1,3}) CANNOT Access Peer Device=(\d{1,3})")
+_OWN_FAILED = re.compile(r"^gpu_pairs: (.*)$")
 _FAILED = re.compile(r"CUDA error|cudaError|CUDA failure|no CUDA-capable device", re.IGNORECASE)
 
 _NODE = re.compile(r"^(?:GPU|NIC)\d{1,3}$|^(?:mlx\d|bnxt|irdma)\w*$")
@@ -50,7 +53,7 @@ def parse_p2p(text: str, context: Context | None = None) -> Evidence:
     Args:
         text: what the tool printed.
         context: ``expected_gpus``, ``minimum_gbyte_s`` (least of every pair), ``low_share`` (of the median, below which
-            a pair is a bad one; 0.8).
+            a pair is a bad one; 0.8), ``latency`` (true: without a latency the result is unknown).
 
     Returns:
         ``median_gbyte_s``, ``pairs`` (a number; ordered pairs), ``low_pairs`` (``[from, to]`` each), ``gpus``,
@@ -66,8 +69,15 @@ def parse_p2p(text: str, context: Context | None = None) -> Evidence:
             found.failures.append(
                 f"GPU {cannot.group(1)} can't reach GPU {cannot.group(2)}: look at the fabric, ACS, IOMMU"
             )
-        if _FAILED.search(line):
+        if _FAILED.search(line) or _OWN_FAILED.match(line):
             found.failures.append(f"the run failed: {line.strip()[:160]}")
+    own = gpu_pairs.documents(lines)
+    if own:
+        pairs = gpu_pairs.read(own, found)
+        if pairs is not None:
+            values["latency_us"] = pairs.latency_us
+            _judge_pairs(pairs.bandwidth, pairs.gpus, context, values, found)
+        return found.evidence(P2P_TOOL, values)
     start = next((place for place, line in enumerate(lines) if _MATRIX.search(line)), None)
     if start is None:
         return found.evidence(P2P_TOOL, values) if found.failures else nothing(P2P_TOOL, values, lines, "P2P matrix")
@@ -76,26 +86,40 @@ def parse_p2p(text: str, context: Context | None = None) -> Evidence:
     if matrix is None or (devices and len(devices) != len(matrix)):
         found.unknowns.append("the matrix of unidirectional bandwidth is not complete: cut off")
         return found.evidence(P2P_TOOL, values)
-    figures = {(row, column): matrix[row][column] for row in range(len(matrix)) for column in range(len(matrix))}
-    pairs = {pair: figure for pair, figure in figures.items() if pair[0] != pair[1]}
-    known = {pair: figure for pair, figure in pairs.items() if figure is not None}
-    median = round(statistics.median(known.values()), 2) if known else None
-    values.update(median_gbyte_s=median, pairs=len(known), gpus=len(matrix), latency_us=_latency(lines, len(matrix)))
+    values["latency_us"] = _latency(lines, len(matrix))
     if values["latency_us"] is None and any(_BANNER.match(line) for line in lines[:start]):
         found.unknowns.append("the matrix of latencies, which comes last, is not complete: cut off")
+    figures = {(row, column): cell for row, cells in enumerate(matrix) for column, cell in enumerate(cells)}
+    ordered = {pair: figure for pair, figure in figures.items() if pair[0] != pair[1]}
+    _judge_pairs(ordered, len(matrix), context, values, found)
+    return found.evidence(P2P_TOOL, values)
+
+
+def _judge_pairs(
+    pairs: Mapping[tuple[int, int], float | None],
+    gpus: int,
+    context: Context | None,
+    values: dict[str, Any],
+    found: Findings,
+) -> None:
+    """Store what is known of every ordered pair in ``values``, and hold each against the median."""
+    known = {pair: figure for pair, figure in pairs.items() if figure is not None}
+    median = round(statistics.median(known.values()), 2) if known else None
+    values.update(median_gbyte_s=median, pairs=len(known), gpus=gpus)
+    if flag(context, "latency") and values["latency_us"] is None:
+        found.unknowns.append("the latency between every two GPUs is not in this result")
     if len(known) != len(pairs) or median is None:
         found.unknowns.append("a pair's bandwidth can't be read")
-        return found.evidence(P2P_TOOL, values)
+        return
     expected = whole(context, "expected_gpus")
-    if expected is not None and expected != len(matrix):
-        found.failures.append(f"{len(matrix)} of {expected} GPUs took part")
+    if expected is not None and expected != gpus:
+        found.failures.append(f"{gpus} of {expected} GPUs took part")
     share, least = real(context, "low_share"), real(context, "minimum_gbyte_s")
     limit = max((LOW_SHARE if share is None else share) * median, least or 0.0)
     for (row, column), figure in known.items():
         if figure < limit:
             values["low_pairs"].append([row, column])
             found.failures.append(f"GPU {row} to GPU {column}: {figure:g} GB/s, below {limit:.4g} (median {median:g})")
-    return found.evidence(P2P_TOOL, values)
 
 
 def parse_topology(text: str, context: Context | None = None) -> Evidence:

@@ -152,7 +152,7 @@ _ALL = (
         ("message_bytes", "maximum_average_us", "maximum_p99_us", "maximum_p999_us"),
     ),
     Tool(nccl_tests.TOOL, nccl_tests.parse, ("minimum_busbw_gbyte_s", "ranks", "size_bytes")),
-    Tool(gpu_links.P2P_TOOL, gpu_links.parse_p2p, ("expected_gpus", "minimum_gbyte_s", "low_share")),
+    Tool(gpu_links.P2P_TOOL, gpu_links.parse_p2p, ("expected_gpus", "minimum_gbyte_s", "low_share", "latency")),
     Tool(gpu_links.TOPOLOGY_TOOL, gpu_links.parse_topology, ("expected_gpus", "nvlink")),
     Tool(
         iperf3.TOOL,

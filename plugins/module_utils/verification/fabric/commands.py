@@ -78,7 +78,7 @@ class Settings:
         ranks_per_host, backend, group_bytes, group_iterations, group_seconds, group_timeout_s: of the collective run;
             group_seconds is the longest time of one size.
         gdr_required: GPUs' memory must be reached directly by the RDMA device.
-        program: the text of the collective program.
+        program: the text of the collective program. pairs_program: of the one that measures between GPUs.
         nccl_tests: the directory that nccl-tests were built in.
     """
 
@@ -99,6 +99,7 @@ class Settings:
     group_timeout_s: float = 120
     gdr_required: bool = False
     program: str = ""
+    pairs_program: str = ""
     nccl_tests: str = ""
 
     @classmethod
@@ -109,7 +110,7 @@ class Settings:
             TypeError, ValueError: an unknown name, or no number where one is needed.
         """
         numbers = {"seconds": float, "wait_s": float, "group_seconds": float, "group_timeout_s": float}
-        words = {"backend": str, "program": str, "nccl_tests": str}
+        words = {"backend": str, "program": str, "pairs_program": str, "nccl_tests": str}
         read: dict[str, Any] = {}
         for name, value in entry.items():
             if name == "group_bytes":
@@ -219,6 +220,11 @@ def p2p(host: Endpoint) -> tuple[str, ...]:
     if "p2pBandwidthLatencyTest" in host.tools:
         return (host.tools["p2pBandwidthLatencyTest"],)
     return ()
+
+
+def gpu_pairs(host: Endpoint) -> tuple[str, ...]:
+    """The command that measures between every two GPUs with the engine's own torch, which needs no other tool."""
+    return (host.python, PROGRAM)
 
 
 def nccl_tests(host: Endpoint, settings: Settings, program: str = "all_reduce_perf") -> tuple[str, ...]:

@@ -171,10 +171,20 @@ def _alone(host: Endpoint, settings: Settings, given: list[Mapping[str, Any]]) -
         return ()
     often = {"host": host.name, "repeats": settings.repeats, "warmup": settings.warmup, "timeout_s": _HOST_TIMEOUT_S}
     context = {"expected_gpus": host.gpus_planned or host.gpus}
-    reads = tuple(Read(check, "p2p_bandwidth", context) for check in _NVLINK)
+    reads = (
+        Read("nvlink_latency_64b", "p2p_bandwidth", {**context, "latency": True}),
+        Read("nvlink_bandwidth", "p2p_bandwidth", context),
+    )
     argv = commands.p2p(host)
-    missing = "" if argv else "neither nvbandwidth nor p2pBandwidthLatencyTest is installed: put one on the PATH"
-    pairs = Step(argv=argv, reads=reads, missing=missing, **often)  # type: ignore[arg-type]
+    # Without either tool the engine's torch measures.
+    program, environment = ("", {}) if argv else (settings.pairs_program, _environment(host, settings))
+    pairs = Step(
+        argv=argv or commands.gpu_pairs(host),
+        reads=reads,
+        environment=environment,
+        program=program,
+        **often,  # type: ignore[arg-type]
+    )
     argv = commands.nccl_tests(host, settings)
     if argv:
         return pairs, Step(argv=argv, reads=(Read(_ONE_HOST, "nccl_tests"),), **often)  # type: ignore[arg-type]

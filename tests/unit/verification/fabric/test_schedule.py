@@ -121,7 +121,8 @@ def test_a_host_alone_measures_its_gpus() -> None:
         "device_to_device_memcpy_read_ce",
         "device_to_device_latency_sm",
     )
-    assert pairs.reads[0].context == {"expected_gpus": 8}
+    assert [read.context for read in pairs.reads] == [{"expected_gpus": 8, "latency": True}, {"expected_gpus": 8}]
+    assert pairs.program == ""
     assert reduce.argv[:1] == ("/opt/nccl-tests/build/all_reduce_perf",)
     assert " ".join(reduce.argv).endswith("-g 8 -c 1")
 
@@ -134,9 +135,11 @@ def test_without_nccl_tests_the_engines_own_library_measures() -> None:
     assert reduce.program
 
 
-def test_without_a_tool_for_pairs_of_gpus_that_is_said() -> None:
-    pairs, _reduce = schedule(hosts(1, tools={}), SETTINGS).alone["node-0"]
-    assert "neither nvbandwidth nor p2pBandwidthLatencyTest" in pairs.missing
+def test_without_a_tool_for_pairs_of_gpus_the_engines_own_torch_measures() -> None:
+    pairs, _reduce = schedule(hosts(1, tools={}), replace(SETTINGS, pairs_program="pass")).alone["node-0"]
+    assert (pairs.argv, pairs.program, pairs.missing) == (("/opt/vllm/bin/python", "{program}"), "pass", "")
+    assert pairs.environment["NCCL_IB_HCA"] == "=mlx5_0"
+    assert {read.tool for read in pairs.reads} == {"p2p_bandwidth"}
 
 
 def test_all_hosts_run_the_collectives_and_each_log_proves_its_transport() -> None:
