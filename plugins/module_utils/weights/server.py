@@ -7,6 +7,7 @@ A file that is not whole yet is sent as it grows. Only the addresses of the grou
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -86,7 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
             if words:
                 self.send_header("Content-Range", f"bytes {begin}-{file.size - 1}/{file.size}")
             self.end_headers()
-            self._send(stream.fileno(), begin, file.size)
+            # A neighbour that hangs up asks again when it wants more.
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                self._send(stream.fileno(), begin, file.size)
 
     def _send(self, source: int, begin: int, end: int) -> None:
         """Send as the file grows; ends early when it no longer does, or was thrown away."""

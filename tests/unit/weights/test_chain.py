@@ -60,8 +60,6 @@ class Host:
         given = {"path": str(self.path), "manifest": manifest.as_dict(), "source": source, "port": self.port}
         environment = {**os.environ, "PYTHONPATH": str(COLLECTIONS)}
         self.process = subprocess.Popen([sys.executable, "-c", AGENT, json.dumps(given)], env=environment)
-            [sys.executable, "-c", AGENT, json.dumps(given)], env={**os.environ, "PYTHONPATH": str(COLLECTIONS)}
-        )
 
     @property
     def status(self) -> dict[str, object]:
