@@ -13,9 +13,14 @@ from ansible_collections.moefleet.serving.plugins.module_utils.planner.plainly i
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.load import hosts
 
 
-def load_effects(after: Mapping[str, Any], before: Mapping[str, Any], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what a load did to the hosts, as measurements, from their states before and after it."""
-    if not all(isinstance(states, Mapping) for states in (after, before, plan)):
+def load_effects(
+    after: Mapping[str, Any],
+    before: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    watched: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Return what a load did to the hosts, as measurements, from their states before and after it, and their GPUs'."""
+    if not all(isinstance(states, Mapping) for states in (after, before, plan, watched or {})):
         raise AnsibleFilterError("load_effects takes the states by host after and before the load, and the plan")
     first, last, planned = plain_data(before), plain_data(after), plain_data(plan)
     try:
@@ -26,7 +31,7 @@ def load_effects(after: Mapping[str, Any], before: Mapping[str, Any], plan: Mapp
     tokens = ((planned.get("memory") or {}).get("per_rank") or {}).get("kv_cache_tokens")
     return [
         hosts.steadiness(first, last),
-        *hosts.gpu_memory(last),
+        *hosts.gpu_memory(last, plain_data(watched or {})),
         hosts.kv_cache(last, tokens),
         *hosts.experts(last.get(head) or {}, argv),
     ]

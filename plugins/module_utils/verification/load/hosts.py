@@ -39,21 +39,34 @@ def steadiness(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
     return measured("soak_restarts", {"value": figure}, verdict, broken + unknown)
 
 
-def gpu_memory(after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return each host's fullest GPU in percent. vLLM keeps what it once took, so the end of a load is its peak."""
+def gpu_memory(after: Mapping[str, Any], watched: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the peak of each host's fullest GPU in percent, while the load ran and after it.
+
+    Args:
+        after: results of ``host_state`` by host.
+        watched: results of ``gpu_watch`` by host. What was in use after the load is no proof of what was during it.
+    """
     found = []
     for host, result in after.items():
-        state = (result or {}).get("state") or {}
-        memory = state.get("gpu_memory")
-        reason = (state.get("reasons") or {}).get("gpu_memory") or "the host was not read after the load"
-        if memory:
-            shares = [100.0 * gpu["used_mib"] / gpu["total_mib"] for gpu in memory if gpu["total_mib"]]
-            found.append(value("gpu_memory_share", round(max(shares), 2) if shares else None, host=host))
-        elif memory is not None:
+        seen: Mapping[str, Any] = (watched.get(host) or {}).get("gpu") or {}
+        last = ((result or {}).get("state") or {}).get("gpu_memory")
+        peaks = seen.get("peaks")
+        left = _shares(last or ())
+        noted = {key: seen.get(key) for key in ("samples", "seconds", "longest_gap_s")}
+        conditions = {**noted, "after_percent": max(left) if left else None}
+        if peaks:
+            share = max([*_shares(peaks), *left])
+            found.append(value("gpu_memory_share", share, host=host, conditions=conditions))
+        elif peaks is not None and not last:
             found.append(not_applicable("gpu_memory_share", "no GPU", host))
         else:
-            found.append(value("gpu_memory_share", None, reason, host=host))
+            why = seen.get("reason") or "the GPUs were not watched while the load ran"
+            found.append(value("gpu_memory_share", None, why, host=host, conditions=conditions))
     return found
+
+
+def _shares(gpus: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [round(100.0 * gpu["used_mib"] / gpu["total_mib"], 2) for gpu in gpus if gpu["total_mib"]]
 
 
 def kv_cache(states: Mapping[str, Any], planned: int | None) -> dict[str, Any]:

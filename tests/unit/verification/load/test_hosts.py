@@ -41,18 +41,41 @@ def test_steadiness(second: dict[str, Any], expected: tuple[str, Any, list[str]]
     assert judged({"node-0": state(), "node-1": second}) == expected
 
 
-def test_gpu_memory_of_each_host() -> None:
-    entries = hosts.gpu_memory(
-        {
-            "node-0": state(gpu_memory=[{"used_mib": 80, "total_mib": 100}, {"used_mib": 87.5, "total_mib": 100}]),
-            "node-1": state(gpu_memory=[]),
-            "node-2": state(gpu_memory=None, reasons={"gpu_memory": "nvidia-smi gave no answer within 60 s"}),
-        }
-    )
-    assert [entry["host"] for entry in entries] == ["node-0", "node-1", "node-2"]
-    assert entries[0]["runs"][0]["evidence"]["values"]["value"] == 87.5
+def gpus(*used: float, **more: Any) -> dict[str, Any]:
+    """A registered result of gpu_watch."""
+    peaks = [{"index": index, "used_mib": mib, "total_mib": 100} for index, mib in enumerate(used)]
+    return {"gpu": {"peaks": peaks, "samples": 60, **more}}
+
+
+def left(*used: float) -> list[dict[str, Any]]:
+    """What host_state saw in use after the load."""
+    return [{"used_mib": mib, "total_mib": 100} for mib in used]
+
+
+def test_gpu_memory_of_each_host_is_that_of_its_peak() -> None:
+    after = {
+        "node-0": state(gpu_memory=left(80, 81)),
+        "node-1": state(gpu_memory=[]),
+        "node-2": state(gpu_memory=left(80, 81)),
+        "node-3": state(gpu_memory=left(93)),
+        "node-4": state(gpu_memory=left(93)),
+    }
+    watched = {
+        "node-0": gpus(82, 91.5),
+        "node-1": gpus(),
+        "node-2": {"gpu": {"peaks": None, "reason": "nvidia-smi gave no answer for 40 s while the load ran"}},
+        "node-3": gpus(60),
+    }
+    entries = hosts.gpu_memory(after, watched)
+    assert [entry["host"] for entry in entries] == list(after)
+    evidence = [entry["runs"][0]["evidence"] if entry["runs"] else {} for entry in entries]
+    assert evidence[0]["values"]["value"] == 91.5
+    assert entries[0]["conditions"]["after_percent"] == 81
     assert entries[1]["not_applicable"] == "no GPU"
-    assert entries[2]["runs"][0]["evidence"]["verdict"] == "unknown"
+    assert (evidence[2]["verdict"], evidence[2]["reasons"]) == ("unknown", [watched["node-2"]["gpu"]["reason"]])
+    assert evidence[3]["values"]["value"] == 93, "more than ever was seen is in use now"
+    # What is in use afterwards is no proof of what was in use at the peak.
+    assert (evidence[4]["verdict"], evidence[4]["values"]["value"]) == ("unknown", None)
 
 
 def test_kv_cache_is_the_smallest_and_every_hosts_is_needed() -> None:
@@ -84,7 +107,9 @@ def test_the_filter_returns_all_of_it() -> None:
         "serve": {"node-0": {"argv": ["vllm", "serve"]}},
         "memory": {"per_rank": {"kv_cache_tokens": 2048}},
     }
-    found = load_effects({name: state(engine_log=LOG, gpu_memory=[]) for name in BEFORE}, BEFORE, plan)
+    after = {name: state(engine_log=LOG, gpu_memory=[]) for name in BEFORE}
+    found = load_effects(after, BEFORE, plan, {name: gpus() for name in BEFORE})
+    assert {entry["not_applicable"] for entry in found if entry["check"] == "gpu_memory_share"} == {"no GPU"}
     assert [entry["check"] for entry in found] == [
         "soak_restarts",
         "gpu_memory_share",
