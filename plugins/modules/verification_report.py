@@ -64,7 +64,8 @@ options:
   measurements:
     description: >-
       What was measured: dictionaries with the C(check) of the catalogue, C(host), C(peer), C(runs), C(argv),
-      C(conditions) and C(not_applicable).
+      C(conditions) and C(not_applicable); C(left_out) says why one was left out on purpose, which is listed and not
+      judged.
     type: list
     elements: dict
     default: []

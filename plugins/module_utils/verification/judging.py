@@ -116,6 +116,7 @@ def judge_measurements(
         VerificationError: a measurement is of no figure of the catalogue, or can't be read.
     """
     by_check: dict[str, list[Measurement]] = {entry.id: [] for entry in catalogue}
+    omitted: set[str] = set()
     for given in measurements:
         measurement = _read(given)
         if measurement.check not in by_check:
@@ -125,10 +126,13 @@ def judge_measurements(
                 f"the catalogue has no figure {measurement.check!r}",
                 f"There are: {', '.join(by_check)}.",
             )
-        by_check[measurement.check].append(measurement)
+        if measurement.left_out and not measurement.runs:
+            omitted.add(measurement.check)
+        else:
+            by_check[measurement.check].append(measurement)
     checks: list[Check] = []
     for entry in catalogue:
-        if by_check[entry.id] or entry.phase in phases:
+        if by_check[entry.id] or (entry.phase in phases and entry.id not in omitted):
             checks += _judge(entry, by_check[entry.id], plan, choice or Choice())
     return [_required(check) for check in checks] if require_all else checks
 

@@ -44,6 +44,7 @@ class Measurement:
         conditions: what the result rests on: load averages, kernel, versions, time.
         not_applicable: why this place can't have such a figure; empty where it can.
         asked: how many runs were asked for; 0 where nobody says.
+        left_out: why it was left out on purpose, as in quick mode; empty where it wasn't.
     """
 
     check: str
@@ -54,6 +55,7 @@ class Measurement:
     conditions: Mapping[str, Any] = field(default_factory=dict)
     not_applicable: str = ""
     asked: int = 0
+    left_out: str = ""
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Measurement:
@@ -67,4 +69,5 @@ class Measurement:
             conditions=entry.get("conditions") or {},
             not_applicable=str(entry.get("not_applicable") or ""),
             asked=int(entry.get("asked") or 0),
+            left_out=str(entry.get("left_out") or ""),
         )

@@ -16,6 +16,7 @@ from .host_checks import check_host
 from .judging import judge_measurements
 from .limits import Choice
 from .model import BENCH, HOSTS, SERVICE, Check, Demands, HostState, Planned, View
+from .omissions import left_out_of
 from .predicted import predictions
 from .reporting import schema
 from .service_checks import check_flags, check_models_alike, check_service, check_versions_alike
@@ -173,6 +174,7 @@ def build(
         "thresholds": dict(thresholds),
         "benchmark": (bench.get("evidence") or {}).get("values"),
         "checks": [check.to_dict() for check in checks],
+        "left_out": left_out_of(ACCEPTANCES, measurements),
         "predictions": [row.to_dict() for row in predictions(plan, checks, bench)],
         "measurements": [dict(entry) for entry in measurements],
         "evidence": {"hosts": raw.get("hosts"), "probe": raw.get("probe"), "bench": raw.get("bench")},
@@ -180,10 +182,12 @@ def build(
 
 
 def headline(report: Mapping[str, Any]) -> str:
-    """Return the verdict in one sentence. What does not apply here is counted apart."""
+    """Return the verdict in one sentence. What does not apply here, or was left out, is counted apart."""
     counts = report["counts"]
     total = sum(counts[verdict] for verdict in SEVERITY)
     apart = f" {counts[NOT_APPLICABLE]} are not applicable here." if counts.get(NOT_APPLICABLE) else ""
+    omitted = len(report.get("left_out") or ())
+    apart += f" {omitted} {'was' if omitted == 1 else 'were'} left out on purpose." if omitted else ""
     if report["verdict"] == PASS:
         return f"All {total} checks passed.{apart}"
     parts = [f"{counts[FAIL]} failed"] if counts[FAIL] else []

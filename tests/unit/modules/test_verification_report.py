@@ -126,6 +126,34 @@ def test_every_figure_can_be_demanded(tmp_path: Path, capsys: pytest.CaptureFixt
     assert any("was not measured" in line for line in result["troubles"])
 
 
+def test_what_quick_mode_leaves_out_is_listed_and_neither_passed_nor_demanded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = "left out by quick mode (verify_quick)"
+    evidence = {"values": {"value": 0.0}, "verdict": "pass", "reasons": []}
+    result = run(
+        capsys,
+        tmp_path,
+        measurements=[
+            {"check": "sessions_error_rate", "runs": [{"evidence": evidence}]},
+            {"check": "full_context", "left_out": why},
+            {"check": "soak_error_rate", "left_out": why},
+        ],
+        parts=[],
+        require_all=True,
+    )
+    document = json.loads(Path(result["report_json"]).read_text(encoding="utf-8"))
+    assert [entry["id"] for entry in document["left_out"]] == ["full_context", "soak_error_rate"]
+    assert {entry["reason"] for entry in document["left_out"]} == {why}
+    assert {check["id"] for check in document["checks"]} == {"sessions_error_rate"}
+    assert (result["verdict"], result["counts"]["pass"], result["troubles"]) == ("pass", 1, [])
+    assert "2 were left out on purpose" in result["headline"]
+    for name in ("report.html", "report.md"):
+        page = (tmp_path / name).read_text(encoding="utf-8")
+        assert "Left out on purpose" in page
+        assert document["left_out"][0]["title"] in page
+
+
 def test_before_there_is_a_service_nothing_but_measurements_is_judged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,7 +64,15 @@ def test_quick_leaves_out_and_says_so() -> None:
         "full_context",
         "soak_error_rate",
     ]
-    assert all("verify_quick" in entry["not_applicable"] for entry in left)
+    assert all("verify_quick" in entry["left_out"] and "not_applicable" not in entry for entry in left)
+
+
+def test_what_quick_mode_does_not_leave_out_itself_is_still_missing() -> None:
+    """Lengths that nobody asks for are missing in quick mode, too: verify_require_all may fail for them."""
+    left = rendered("_verify_left_out", verify_quick=True, verify_input_lengths=[512, 2048])
+    by_check = {entry["check"]: entry for entry in left}
+    assert "left_out" in by_check["ttft_2048_p95"]
+    assert by_check["ttft_4096_p95"]["not_applicable"] == "not among verify_input_lengths"
 
 
 def test_a_length_beyond_the_context_is_answered_at_once() -> None:

@@ -244,6 +244,17 @@ def test_everything_can_be_demanded() -> None:
     assert "verify_require_all" in check.fix
 
 
+def test_what_was_left_out_on_purpose_is_no_check_and_is_not_demanded() -> None:
+    left = {"check": "full_context", "left_out": "left out by quick mode (verify_quick)"}
+    whole = judged(phases=["service"], require_all=True)
+    quick = judged(left, phases=["service"], require_all=True)
+    assert {check.id for check in whole} - {check.id for check in quick} == {"full_context"}
+    assert not any(check.verdict == "pass" for check in quick)
+    # What was measured in spite of it is judged.
+    wrong = measurement("full_context", run(None, "e2el_ms.p50", "fail", "no answer"))
+    assert [check.verdict for check in judged(left, wrong, require_all=True)] == ["fail"]
+
+
 # Links among each other.
 
 

@@ -31,6 +31,7 @@ def render(report: Entry) -> str:
         ),
         *_attention(report),
         *_sections(report),
+        *_left_out(report),
         *_predicted(report["predictions"]),
         *_history(report.get("history")),
     ]
@@ -67,6 +68,12 @@ def _sections(report: Entry) -> list[str]:
         rows.append([_plain(name), *told])
     heads = ("Section", "passed", "warning", "unknown", "failed", "not applicable")
     return ["## Checks", _table(heads, rows)]
+
+
+def _left_out(report: Entry) -> list[str]:
+    found = report.get("left_out") or ()
+    lines = [f"- {_plain(entry['title'])}: {_plain(entry['reason'])}" for entry in found]
+    return ["## Left out on purpose", "\n".join(lines)] if lines else []
 
 
 def _predicted(predictions: Sequence[Entry]) -> list[str]:

@@ -19,7 +19,7 @@ from .past import past
 from .predicted import predicted
 from .reading import Entry, complete
 from .report_style import REPORT_CSS
-from .sections import all_checks, hosts, not_applicable, overview
+from .sections import all_checks, hosts, left_out, not_applicable, overview
 
 _VERDICT_WORDS = {PASS: "Passed", WARN: "Passed with warnings", UNKNOWN: "Not proven", FAIL: "Failed"}
 
@@ -36,6 +36,7 @@ def render(report: Entry) -> str:
         ("Benchmark", benchmark(whole)),
         ("Predicted", predicted(whole["predictions"])),
         ("History", past(whole)),
+        ("Left out", left_out(whole)),
         ("Not applicable", not_applicable(whole)),
         ("Conditions", conditions(whole)),
         ("All checks", all_checks(whole)),

@@ -73,6 +73,7 @@ _MEASUREMENT = _record(
         "argv": {"type": ["array", "null"], "items": {"type": ["string", "number"]}},
         "conditions": _ANY,
         "not_applicable": {"type": ["string", "null"]},
+        "left_out": {"type": ["string", "null"]},
     },
 )
 _HOST = _record(
@@ -131,7 +132,9 @@ JSON_SCHEMA: dict[str, Any] = {
             "measurements": _list(_MEASUREMENT),
             "history": _HISTORY,
             "evidence": {"type": "object"},
-        }
+        },
+        # What was left out on purpose, as in quick mode: no checks.
+        {"left_out": _list(_record({"id": _TEXT, "section": _TEXT, "title": _TEXT, "reason": _TEXT}))},
     ),
 }
 

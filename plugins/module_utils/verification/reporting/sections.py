@@ -170,6 +170,23 @@ def not_applicable(report: Entry) -> str:
     )
 
 
+def left_out(report: Entry) -> str:
+    """What was left out on purpose, by reason. It is no check: it stands in no count of those that passed."""
+    found = report.get("left_out") or ()
+    if not found:
+        return ""
+    listed = "".join(
+        f"<li><strong>{text(reason)}</strong><br>"
+        + "; ".join(text(entry["title"]) for entry in found if entry["reason"] == reason)
+        + "</li>"
+        for reason in dict.fromkeys(str(entry["reason"]) for entry in found)
+    )
+    return (
+        f'<section id="left-out"><h2>Left out on purpose: {len(found)}</h2>'
+        f'<p>Not judged, and not passed: a whole run measures them.</p><ul class="plain">{listed}</ul></section>'
+    )
+
+
 def _titles(checks: Sequence[Entry]) -> str:
     """The titles, each once, with the places where it is said of some only."""
     bare = [{**check, "host": check["host"], "reason": "", "observed": "", "expected": ""} for check in checks]
