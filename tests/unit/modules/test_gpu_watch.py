@@ -29,11 +29,15 @@ def test_without_gpus_nothing_is_done(run_module: RunModule, monkeypatch: pytest
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """A host with GPUs and a unit that runs; what is asked of it."""
     asked: list[Any] = []
-    seen = gpu_samples.Watched((gpu_samples.Peak(0, 800, 1000),), 9, 8.0, 1.0)
+
+    def collect(every_s: float, _now: object) -> gpu_samples.Watched:
+        asked.append(every_s)
+        return gpu_samples.Watched((gpu_samples.Peak(0, 800, 1000),), 9, 8.0, 1.0)
+
     monkeypatch.setattr(gpu_samples, "has_gpus", lambda: True)
     monkeypatch.setattr(gpu_samples, "running", lambda: True)
     monkeypatch.setattr(gpu_samples, "start", lambda every_s, most_s: asked.append((every_s, most_s)))
-    monkeypatch.setattr(gpu_samples, "collect", lambda every_s, _now: asked.append(every_s) or seen)
+    monkeypatch.setattr(gpu_samples, "collect", collect)
     return asked
 
 
