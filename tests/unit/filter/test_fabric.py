@@ -39,7 +39,7 @@ def test_what_is_no_fabric_is_refused(hosts: Any, settings: dict[str, Any], said
 
 def test_aggregate() -> None:
     def entry(host: str, peer: str) -> dict[str, Any]:
-        runs = [{"evidence": {"values": {"received_bit_s": 10e9}}}]
+        runs = [{"evidence": {"values": {"received_bit_s": 10e9}, "verdict": "pass"}}]
         return {"check": "tcp_bandwidth", "host": host, "peer": peer, "runs": runs, "not_applicable": ""}
 
     made = fabric_aggregate.fabric_aggregate([entry("a", "b"), entry("b", "a")], [[["a", "b"]]])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...evidence.result import PASS, WARN
 from .schedule import not_applicable
 
 # Where the bandwidth of a pair is, and what makes it Gb/s; the first that every pair of a round has is taken.
@@ -43,7 +44,9 @@ def _known(check: str, figure: str, scale: float, measurements: Sequence[Mapping
 
 
 def _mean(entry: Mapping[str, Any], figure: str, scale: float) -> float | None:
-    values = [((run.get("evidence") or {}).get("values") or {}).get(figure) for run in entry.get("runs") or ()]
+    found = [run.get("evidence") or {} for run in entry.get("runs") or ()]
+    # What a run that failed or was cut off says of itself is no bandwidth.
+    values = [(one.get("values") or {}).get(figure) if one.get("verdict") in (PASS, WARN) else None for one in found]
     known = [float(value) for value in values if value is not None]
     return sum(known) / len(known) * scale if known and len(known) == len(values) else None
 

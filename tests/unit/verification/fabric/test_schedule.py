@@ -177,8 +177,10 @@ def test_settings_that_are_none_are_refused(entry: dict[str, Any], kind: type[Ex
         Settings.from_dict(entry)
 
 
-def bandwidth(check: str, figure: str, value: float | None, pair: tuple[str, str]) -> dict[str, Any]:
-    run = {"evidence": {"values": {figure: value}}}
+def bandwidth(
+    check: str, figure: str, value: float | None, pair: tuple[str, str], verdict: str = "pass"
+) -> dict[str, Any]:
+    run = {"evidence": {"values": {figure: value}, "verdict": verdict}}
     return {"check": check, "host": pair[0], "peer": pair[1], "runs": [run, run], "not_applicable": ""}
 
 
@@ -198,6 +200,13 @@ def test_the_aggregate_is_the_sum_of_a_round_in_both_directions() -> None:
 def test_a_round_that_lacks_a_pair_has_no_aggregate() -> None:
     tcp = [bandwidth("tcp_bandwidth", "received_bit_s", 20e9, pair) for pair in DIRECTIONS[:3]]
     tcp.append(bandwidth("tcp_bandwidth", "received_bit_s", None, DIRECTIONS[3]))
+    (run,) = aggregate(PAIRS, tcp)["runs"]
+    assert (run["evidence"]["verdict"], run["evidence"]["values"]["aggregate_gbit_s"]) == ("unknown", None)
+
+
+def test_a_run_that_failed_is_in_no_aggregate() -> None:
+    tcp = [bandwidth("tcp_bandwidth", "received_bit_s", 20e9, pair) for pair in DIRECTIONS[:3]]
+    tcp.append(bandwidth("tcp_bandwidth", "received_bit_s", 0.0, DIRECTIONS[3], "fail"))
     (run,) = aggregate(PAIRS, tcp)["runs"]
     assert (run["evidence"]["verdict"], run["evidence"]["values"]["aggregate_gbit_s"]) == ("unknown", None)
 
