@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import WeightsError
@@ -61,11 +61,28 @@ class Status:
     error: str = ""
     digests: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def runs(self) -> bool:
+        """Whether the process that says so is still there."""
+        try:
+            os.kill(self.pid, 0)
+        except OSError:
+            return False
+        return self.pid > 0
+
     def write(self, path: Path) -> None:
         """Write it whole."""
         part = path.with_name(f"{path.name}.{threading.get_ident()}.part")
-        part.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        part.write_text(json.dumps({**vars(self), "digests": dict(self.digests)}), encoding="utf-8")
         part.replace(path)
+
+
+def read_status(path: Path) -> Status | None:
+    """What a host's agent said last; None when it said nothing."""
+    try:
+        return Status(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 @contextlib.contextmanager
@@ -89,7 +106,7 @@ class Agent:
         self.store = Store(job.path)
         self.directory = self.store.directory(job.manifest.revision)
         self.meter = Meter(job.cap)
-        self.status = Status(pid=os.getpid(), total_bytes=job.manifest.size)
+        self.status = Status(total_bytes=job.manifest.size)
         self.failures: list[WeightsError] = []
         self._rates: list[tuple[float, int]] = []
 
@@ -144,6 +161,7 @@ class Agent:
 
     def run(self) -> int:
         """Bring all, give to others until told to end (SIGTERM); 0 when all is there."""
+        self.status.pid = os.getpid()
         signal.signal(signal.SIGTERM, lambda *_: self.meter.stop.set())
         self.directory.mkdir(parents=True, exist_ok=True)
         files = {file.path: file for file in self.job.manifest.files}

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit
@@ -47,6 +48,8 @@ class Source:
     access_key: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     region: str = "us-east-1"
+    # This host's address that a peer knows it by.
+    bind: str = ""
 
     @property
     def words(self) -> str:
@@ -91,10 +94,24 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return following
 
 
-def _opener(kind: str) -> urllib.request.OpenerDirector:
-    # Hosts of the cluster are asked directly, whatever proxy leads out.
-    proxies = [urllib.request.ProxyHandler({})] if kind == "peer" else []
-    return urllib.request.build_opener(_Redirects, *proxies)
+class _From(urllib.request.HTTPHandler):
+    """Connections that leave from one of this host's addresses."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__()
+
+    def http_open(self, req: urllib.request.Request) -> Any:
+        """Open one."""
+        return self.do_open(partial(http.client.HTTPConnection, source_address=(self.address, 0)), req)
+
+
+def _opener(source: Source) -> urllib.request.OpenerDirector:
+    if source.kind != "peer":
+        return urllib.request.build_opener(_Redirects)
+    # Hosts of the group are asked directly, whatever proxy leads out.
+    leaving = [_From(source.bind)] if source.bind else []
+    return urllib.request.build_opener(_Redirects, urllib.request.ProxyHandler({}), *leaving)
 
 
 def ask(source: Source, url: str, offset: int = 0, method: str = "GET") -> http.client.HTTPResponse:
@@ -108,7 +125,7 @@ def ask(source: Source, url: str, offset: int = 0, method: str = "GET") -> http.
     if offset:
         request.add_header("Range", f"bytes={offset}-")
     try:
-        return cast(http.client.HTTPResponse, _opener(source.kind).open(request, timeout=TIMEOUT_S))
+        return cast(http.client.HTTPResponse, _opener(source).open(request, timeout=TIMEOUT_S))
     except urllib.error.HTTPError as error:
         error.close()
         if source.kind != "peer" and error.code in (401, 403):

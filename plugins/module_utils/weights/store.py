@@ -48,6 +48,10 @@ class Store:
         """The revision in use; empty when there is none."""
         return self.link.readlink().name if self.link.is_symlink() else ""
 
+    def status_file(self) -> Path:
+        """Where a running transfer says how far it is."""
+        return self.root / ".transfer.json"
+
     def refuse_foreign(self) -> None:
         """WeightsError when something else lies where the link goes."""
         if self.link.exists() and not self.link.is_symlink():

@@ -21,6 +21,9 @@ from .store import Digest
 GIVE_UP_S = 60.0
 RETRY_S = 1.0
 WRONG_TIMES = 2
+# On a slow link bytes come in crumbs, each of which would cost a wakeup: a short rest lets them gather in the kernel.
+SMALL_CHUNK = 1 << 18
+GATHER_S = 0.01
 
 
 class StoppedError(Exception):
@@ -118,6 +121,8 @@ def _write(place: Place, file: File, part: Path, have: int, flow: _Flow) -> None
                         raise _full(place, file, error) from error
                     raise
                 rest = rest[written:]
+            if len(chunk) < SMALL_CHUNK:
+                time.sleep(GATHER_S)
             flow.digest.update(chunk)
             have += len(chunk)
             flow.meter.count(len(chunk))

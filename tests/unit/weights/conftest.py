@@ -6,13 +6,15 @@ import http.server
 import json
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.moefleet.serving.plugins.module_utils.weights import transfer
 from ansible_collections.moefleet.serving.plugins.module_utils.weights.manifest import Manifest
@@ -130,3 +132,16 @@ def elsewhere(checkpoint: Path) -> Iterator[Web]:
 def place(web: Web, tmp_path: Path) -> transfer.Place:
     """Where files go in the tests, from the server."""
     return transfer.Place(tmp_path / "target", Source("http", web.url), give_up_s=0.2, retry_s=0.01)
+
+
+@pytest.fixture
+def run_module(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    """Call a module with arguments; its result."""
+
+    def run(module: ModuleType, **arguments: Any) -> dict[str, Any]:
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return result
+
+    return run
