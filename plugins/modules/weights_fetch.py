@@ -11,7 +11,7 @@ short_description: Bring a checkpoint to all hosts of a group, each byte once fr
 version_added: 0.1.0
 description:
   - The hosts form a chain. The first brings the files from the source; each other one brings them from the host before
-    it, while that one still gets them, over plain HTTP. So the time does not grow with the number of hosts.
+    it, while that one still gets them, over plain HTTP.
   - Hosts that have all come first in the chain. When one of them does, the source is not asked at all.
   - Every host compares every file with the manifest's digest before it takes its place. What was cut goes on at the
     byte where it stopped.
