@@ -10,8 +10,9 @@ vLLM loads it in every process through the entry point `vllm.general_plugins`. F
 * the rotary embedding's kernel turns queries that have a dimension for their heads wrongly, as MLA's have: the answers
   are garbage with status 200.
 
-And one thing that costs time: each rank is two processes after the first, and each of the three imports the engine
-anew. Here they are forked from the first, which has imported it.
+And what costs time: each rank is two processes after the first, and each of the three imports the engine anew, as does
+one more that only looks at the model's class. Here ranks are forked from the first, which has imported the engine and
+looks by itself.
 
 The figures that the ranks compute are vLLM's own: nothing here stands in for a kernel.
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -136,6 +138,16 @@ def fork_processes() -> None:
     CpuPlatform.check_and_update_config = staticmethod(check_and_fork)
 
 
+def look_at_classes_here() -> None:
+    """Look at the model's class in this process: another one keeps a GPU's driver from being initialised too early."""
+    from vllm.model_executor.models import registry  # noqa: PLC0415
+
+    def run_here(look: Callable[[], Any]) -> Any:
+        return look()
+
+    registry._run_in_subprocess = run_here
+
+
 def register() -> None:
     """Called by vLLM in each of its processes."""
     avoid_amx()
@@ -143,3 +155,4 @@ def register() -> None:
     make_experts_local()
     rotate_every_head()
     fork_processes()
+    look_at_classes_here()
