@@ -56,6 +56,13 @@ options:
         whether balancing is on. C(decode_context) ranks of a tensor group divide each sequence's KV cache.
     type: dict
     default: {}
+  layout:
+    description:
+      - C(kind), V(wide_ep) for one group of ranks over all hosts, the default, or V(replicas) for independent groups of
+        C(hosts_per_group) hosts, by default V(1), behind a balancer. C(data) of O(parallel) counts the ranks of all
+        groups.
+    type: dict
+    default: {}
   engine:
     description:
       - C(name) (C(vllm)) and C(version); C(platform), V(cuda) or V(cpu).
@@ -298,6 +305,7 @@ _INPUTS = (
     "model_path",
     "precision",
     "parallel",
+    "layout",
     "engine",
     "workload",
     "inventory",
@@ -318,6 +326,7 @@ def main() -> None:
             "model_path": {"type": "str"},
             "precision": {"type": "str", "default": "auto"},
             "parallel": {"type": "dict", "default": {}},
+            "layout": {"type": "dict", "default": {}},
             "engine": {"type": "dict", "required": True},
             "workload": {"type": "dict", "required": True},
             "inventory": {"type": "dict"},

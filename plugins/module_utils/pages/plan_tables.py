@@ -128,7 +128,7 @@ def rank_table(plan: Data) -> str:
         (
             f"<strong>{text(host.get('name'))}</strong>",
             text(host.get("role")),
-            text(host.get("start_rank")),
+            text(next(iter(words(host, "ranks")), host.get("start_rank"))),
             "".join(f'<span class="chip plain">{text(rank)}</span>' for rank in words(host, "ranks")),
         )
         for host in listed(plan, "layout", "hosts")

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .findings import Finding, error, warning
-from .request import Host, Parallel
+from .request import REPLICAS, WIDE_EP, Division, Host, Parallel
 
 HEAD = "head"
 FOLLOWER = "follower"
@@ -17,18 +17,23 @@ FOLLOWER = "follower"
 
 @dataclass(frozen=True)
 class HostLayout:
-    """One host's share: ``local_ranks`` data parallel ranks from ``start_rank`` on. The head runs the API servers."""
+    """One host's share: ``local_ranks`` data parallel ranks, of which ``start_rank`` is the first as its engine counts
+    them, from 0 in each instance. ``ranks`` are numbered over all hosts. The head runs the API servers.
+    """
 
     name: str
     role: str
     start_rank: int
     local_ranks: int
     ranks: tuple[int, ...]
+    instance: int = 0
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The whole placement. A group of ranks is one failure domain: its ranks start, stop and fail together."""
+    """The whole placement. Sizes are those of one instance: an engine with an API of its own on some of the hosts,
+    which start together. A group of ranks is one failure domain: its ranks start, stop and fail together.
+    """
 
     hosts: tuple[HostLayout, ...]
     data_parallel_size: int
@@ -36,16 +41,33 @@ class Layout:
     pipeline_parallel_size: int
     expert_parallel_size: int
     groups: tuple[tuple[int, ...], ...]
+    kind: str = WIDE_EP
 
     @property
     def head(self) -> HostLayout:
         """The host of rank 0."""
         return self.hosts[0]
 
+    @property
+    def instances(self) -> tuple[tuple[HostLayout, ...], ...]:
+        """The hosts of each instance, its head first."""
+        count = self.hosts[-1].instance + 1
+        return tuple(tuple(host for host in self.hosts if host.instance == number) for number in range(count))
+
     def as_dict(self) -> dict[str, Any]:
         """The layout as the plan's JSON carries it."""
         found = asdict(self)
-        found["hosts"] = [dict(asdict(host), ranks=list(host.ranks)) for host in self.hosts]
+        del found["kind"]
+        found["hosts"] = [
+            {
+                "name": host.name,
+                "role": host.role,
+                "start_rank": host.start_rank,
+                "local_ranks": host.local_ranks,
+                "ranks": list(host.ranks),
+            }
+            for host in self.hosts
+        ]
         found["groups"] = [list(group) for group in self.groups]
         return found
 
@@ -110,36 +132,75 @@ def _names_are_unique(hosts: Sequence[Host], findings: list[Finding]) -> bool:
 
 
 def place(
-    hosts: Sequence[Host], gpus_per_host: int, parallel: Parallel, *, moe: bool, findings: list[Finding]
+    hosts: Sequence[Host],
+    gpus_per_host: int,
+    parallel: Parallel,
+    *,
+    moe: bool,
+    findings: list[Finding],
+    division: Division | None = None,
 ) -> Layout | None:
     """Give every host, in order, its data parallel ranks; ``None`` after noting why that is impossible.
 
-    ``moe`` tells whether the model has routed experts: then its data parallel ranks take part in one another's
-    collectives and are one failure domain; a dense model's are independent.
+    ``moe`` tells whether the model has routed experts: then the data parallel ranks of an instance take part in one
+    another's collectives and are one failure domain; a dense model's are independent. ``parallel.data`` counts the
+    ranks of all instances.
     """
+    division = division or Division()
     ordered = order_hosts(hosts, findings)
     if not ordered:
         return None
-    counts = _share(len(ordered), gpus_per_host, parallel, findings)
+    instances = _instances(len(ordered), parallel, division, findings)
+    if instances is None:
+        return None
+    each = parallel if parallel.data is None else replace(parallel, data=parallel.data // instances)
+    counts = _share(len(ordered) // instances, gpus_per_host, each, findings)
     if counts is None:
         return None
     data = sum(counts)
     placed: list[HostLayout] = []
-    start = 0
-    for host, count in zip(ordered, counts):
-        placed.append(
-            HostLayout(host.name, FOLLOWER if placed else HEAD, start, count, tuple(range(start, start + count)))
-        )
-        start += count
-    ranks = tuple(range(data))
+    for number, host in enumerate(ordered):
+        instance, place_in_it = divmod(number, len(counts))
+        start, count = sum(counts[:place_in_it]), counts[place_in_it]
+        first = instance * data + start
+        role = FOLLOWER if place_in_it else HEAD
+        placed.append(HostLayout(host.name, role, start, count, tuple(range(first, first + count)), instance))
+    ranks = [tuple(range(number * data, (number + 1) * data)) for number in range(instances)]
     return Layout(
         hosts=tuple(placed),
         data_parallel_size=data,
         tensor_parallel_size=parallel.tensor,
         pipeline_parallel_size=parallel.pipeline,
         expert_parallel_size=parallel.expert_parallel_size(data),
-        groups=(ranks,) if moe else tuple((rank,) for rank in ranks),
+        groups=tuple(ranks) if moe else tuple((rank,) for group in ranks for rank in group),
+        kind=division.kind,
     )
+
+
+def _instances(hosts: int, parallel: Parallel, division: Division, findings: list[Finding]) -> int | None:
+    """How many engines of equal size the hosts are divided into; ``None`` after noting why they can't be."""
+    if division.kind != REPLICAS:
+        return 1
+    instances, left = divmod(hosts, division.hosts_per_group)
+    if left or not instances:
+        findings.append(
+            error(
+                "layout.uneven_groups",
+                f"{hosts} hosts do not divide into groups of layout.hosts_per_group {division.hosts_per_group}",
+                f"choose a divisor of {hosts}",
+            )
+        )
+        return None
+    if parallel.data is not None and parallel.data % instances:
+        findings.append(
+            error(
+                "layout.uneven_groups",
+                f"parallel.data {parallel.data} does not divide over {instances} groups of ranks",
+                f"choose a multiple of {instances}, or leave it out to use every GPU",
+            )
+        )
+        return None
+    return instances
 
 
 def _share(hosts: int, gpus_per_host: int, parallel: Parallel, findings: list[Finding]) -> list[int] | None:

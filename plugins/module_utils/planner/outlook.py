@@ -18,6 +18,7 @@ from .performance.objectives import NOT_MET, Judged, judge, read_objectives
 from .performance.performance import Performance, estimate
 from .performance.sensitivity import Effect, sensitivity
 from .request import Cluster, Request
+from .search.candidates import Candidate
 from .search.contingency import Case, bring_up, contingencies
 from .search.search import (
     Alternative,
@@ -28,6 +29,7 @@ from .search.search import (
     read_search,
     reported,
     search,
+    share,
 )
 
 # Curves by port rate: the requested layout and the best of the others.
@@ -139,8 +141,15 @@ class Outlook:
         )
 
 
-def outlook(request: Request, case: Deployment, memory: Memory | None, findings: list[Finding]) -> Outlook:
-    """Everything that can be told of the case; what is wrong in ``objectives`` and ``search`` goes to ``findings``."""
+def outlook(
+    request: Request, whole: Deployment, asked: Candidate, memory: Memory | None, findings: list[Finding]
+) -> Outlook:
+    """Everything that can be told of the requested layout ``asked``; what is wrong in ``objectives`` and ``search``
+    goes to ``findings``.
+
+    ``whole`` has the sessions of all instances, ``memory`` is that of one.
+    """
+    case = share(whole, asked) if asked.replicas > 1 else whole
     cluster, gpu = request.cluster, request.cluster.gpu
     objectives = read_objectives(request.objectives, findings)
     given = read_search(request.search, findings)
@@ -153,14 +162,14 @@ def outlook(request: Request, case: Deployment, memory: Memory | None, findings:
     stages: list[Case] = []
     room = memory.kv_capacity_tokens if memory is not None and memory.fits else None
     if gpu is not None and case.engine.platform != "cpu":
-        performance = estimate(case, cluster, gpu, kv_tokens=room)
+        performance = estimate(case, cluster, gpu, asked.replicas, kv_tokens=room, users=whole.workload.sessions)
         rows = sensitivity(case, cluster, gpu, room)
-        lost = contingencies(case, cluster, gpu)
-        stages = bring_up(case, cluster, gpu)
+        lost = contingencies(case, cluster, gpu, asked.replicas)
+        stages = bring_up(whole, cluster, gpu)
         if given.enabled:
-            alternatives = reported(search(case, cluster, gpu, given), given.most)
-            curves, crossover = _curves(cluster, gpu, case, given, alternatives)
-    judged = judge(objectives, performance, memory, case.workload.sessions)
+            alternatives = reported(search(whole, asked, cluster, gpu, given), given.most)
+            curves, crossover = _curves(cluster, gpu, whole, given, alternatives)
+    judged = judge(objectives, performance, memory, whole.workload.sessions)
     return Outlook(
         case=case,
         network=traffic,

@@ -16,16 +16,18 @@ from .commands.audit import CommandAudit, audit_commands
 from .deployment import Deployment
 from .engine.checks import check_engine
 from .engine.checks_parallel import check_parallel
-from .engine.engine import Launch, Serve, served_name
+from .engine.engine import Launch, Serve, instance_port, served_name
 from .findings import Finding, PlannerError, error, errors
 from .inventory.sources import scan
-from .layout import Layout, place
+from .layout import HostLayout, Layout, place
 from .memory.capacity import check_memory, judged
 from .memory.memory import Memory
 from .network.network import check_network
 from .outlook import Outlook, outlook
-from .request import LAUNCHABLE, Host, Request, Workload
+from .request import LAUNCHABLE, Engine, Host, Request, Workload
 from .request_reading import read_request
+from .search.candidates import Candidate
+from .search.search import share
 from .stack.reading import read_stack
 from .stack.stack import Stack, check_stack
 
@@ -60,6 +62,7 @@ class Plan:
             "memory": {"per_rank": self.memory.as_dict()} if self.memory else None,
             "serve": {name: serve.as_dict() for name, serve in self.serve.items()},
             "service": self._service(),
+            "serving": self._serving(),
             "engine": {"name": engine.name, "version": str(engine.version), "platform": engine.platform}
             if engine
             else None,
@@ -87,21 +90,43 @@ class Plan:
 
     def _service(self) -> dict[str, Any] | None:
         """Where the service answers: the API on the head, and the handshake of the engines."""
-        engine = self.request.engine
-        if engine is None or self.layout is None:
+        engine, layout = self.request.engine, self.layout
+        if engine is None or layout is None:
             return None
-        head = _host(self.request, self.layout.head.name)
-        address = addresses.plain(head.data_address) if head.data_address else None
+        address = _address(self.request, layout.head)
         return {
-            "head": head.name,
+            "head": layout.head.name,
             "address": address,
             "port": engine.port,
             "url": f"http://{addresses.bracketed(address)}:{engine.port}" if address else None,
             "rpc_port": engine.rpc_port,
             "rpc_address": f"tcp://{addresses.bracketed(address)}:{engine.rpc_port}" if address else None,
-            "engines": self.layout.data_parallel_size,
+            "engines": layout.data_parallel_size * len(layout.instances),
             "served_model_name": served_name(engine, self.request.model_path),
             "model_path": self.request.model_path,
+        }
+
+    def _serving(self) -> dict[str, Any] | None:
+        """The layout by its name, and where each instance answers by itself."""
+        engine, layout = self.request.engine, self.layout
+        if engine is None or layout is None:
+            return None
+        return {
+            "layout": layout.kind,
+            "balanced": self.request.division.balanced,
+            "instances": [self._instance(hosts, engine) for hosts in layout.instances],
+        }
+
+    def _instance(self, hosts: tuple[HostLayout, ...], engine: Engine) -> dict[str, Any]:
+        """Where one instance answers by itself: for the balancer, and for who asks each engine."""
+        address = _address(self.request, hosts[0])
+        return {
+            "head": hosts[0].name,
+            "hosts": [host.name for host in hosts],
+            "address": address,
+            "port": instance_port(engine, self.request.division),
+            "engines": sum(host.local_ranks for host in hosts),
+            "first_rank": hosts[0].ranks[0],
         }
 
 
@@ -129,17 +154,19 @@ def make_plan(raw: Any) -> Plan:
         findings.extend(check_engine(engine, len(hosts), request.model))
     stack, audit = _stack(request, findings), _audit(request, findings)
     sized: list[Finding] = []
-    case = deployment(request, layout.data_parallel_size, sized) if layout is not None else None
-    if layout is None or case is None:
+    whole = deployment(request, layout.data_parallel_size, sized) if layout is not None else None
+    if layout is None or whole is None:
         check_claims(request.claims, None, findings)
         return Plan(request, layout, None, {}, tuple(findings + sized if hosts_known else findings), stack, None, audit)
+    asked = Candidate(replace(whole.parallel, data=whole.data), whole.data, len(layout.instances), whole.precision)
+    case = share(whole, asked) if asked.replicas > 1 else whole
     findings.extend(check_precision(case, request.model_path))
     sized.extend(check_parallel(case))
     memory = None
     if request.cluster.gpu is not None:
         memory = judged(case, request.cluster.gpu.memory_bytes)
         sized.extend(check_memory(case, memory, request.cluster.gpu.name))
-    expected = outlook(request, case, memory, findings) if request.cluster.hosts else None
+    expected = outlook(request, whole, asked, memory, findings) if request.cluster.hosts else None
     if expected is not None:
         devices = expected.performance.devices_tokens_s if expected.performance else None
         sized.extend(check_network(case, request.cluster, expected.network, devices))
@@ -212,11 +239,24 @@ def _host(request: Request, name: str) -> Host:
     return next(host for host in request.cluster.hosts if host.name == name)
 
 
+def _address(request: Request, place: HostLayout) -> str | None:
+    """A host's address on the data network."""
+    given = _host(request, place.name).data_address
+    return addresses.plain(given) if given else None
+
+
 def _layout(request: Request, findings: list[Finding]) -> Layout | None:
     if request.parallel is None or not request.cluster.hosts:
         return None
     moe = request.model is None or request.model.experts > 0
-    return place(request.cluster.hosts, request.cluster.gpus_per_host, request.parallel, moe=moe, findings=findings)
+    return place(
+        request.cluster.hosts,
+        request.cluster.gpus_per_host,
+        request.parallel,
+        moe=moe,
+        findings=findings,
+        division=request.division,
+    )
 
 
 def _stack(request: Request, findings: list[Finding]) -> Stack | None:
@@ -246,9 +286,14 @@ def _serve(case: Deployment, layout: Layout, request: Request, findings: list[Fi
     """One command line a host; empty where the version lacks a flag that is needed."""
     if request.model_path is None or case.engine.name not in LAUNCHABLE:
         return {}
-    launch = Launch(case, layout, _host(request, layout.head.name), request.model_path, request.cluster.traffic_class)
+    port = instance_port(case.engine, request.division)
+    found: dict[str, Serve] = {}
     try:
-        return {item.name: launch.serve(item, _host(request, item.name)) for item in layout.hosts}
+        for hosts in layout.instances:
+            head = _host(request, hosts[0].name)
+            launch = Launch(case, layout, head, request.model_path, port, request.cluster.traffic_class)
+            found.update((item.name, launch.serve(item, _host(request, item.name))) for item in hosts)
+        return found
     except PlannerError as problem:
         # Where the version lacks the whole feature that has been said; a lone setting is named here.
         if not any(found.code.startswith("engine.") for found in errors(findings)):

@@ -29,12 +29,14 @@ def _layout(plan: Plan, layout: Layout) -> list[str]:
     by_name = {host.name: host for host in plan.request.cluster.hosts}
     rows: list[tuple[str, ...]] = [("host", "role", "data address", "ranks")]
     for host in layout.hosts:
-        span = str(host.start_rank) if host.local_ranks == 1 else f"{host.start_rank}-{host.ranks[-1]}"
+        span = str(host.ranks[0]) if host.local_ranks == 1 else f"{host.ranks[0]}-{host.ranks[-1]}"
         rows.append((host.name, host.role, by_name[host.name].data_address or "-", span))
     title = (
         f"DP={layout.data_parallel_size} TP={layout.tensor_parallel_size} PP={layout.pipeline_parallel_size}"
         f" EP={layout.expert_parallel_size}"
     )
+    if len(layout.instances) > 1:
+        title = f"{len(layout.instances)} x ({title})"
     engine = plan.request.engine
     if engine is not None:
         title += f", {engine.name} {engine.version} ({engine.platform})"

@@ -14,6 +14,9 @@ from .versions import Version
 # What can be sized; only the first has command lines here.
 ENGINES = ("vllm", "sglang", "trtllm")
 LAUNCHABLE = ("vllm",)
+# How the hosts are divided: one group over all of them, or independent groups behind a balancer.
+WIDE_EP, REPLICAS = "wide_ep", "replicas"
+LAYOUTS = (WIDE_EP, REPLICAS)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,19 @@ class Parallel:
     def expert_parallel_size(self, data: int) -> int:
         """Ranks the routed experts are spread over; vLLM has no other choice than tensor x data."""
         return self.tensor * data if self.expert else 1
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the hosts are divided into groups. ``hosts_per_group`` counts for ``replicas`` alone."""
+
+    kind: str = WIDE_EP
+    hosts_per_group: int = 1
+
+    @property
+    def balanced(self) -> bool:
+        """Whether a balancer stands before the groups, also where there is only one."""
+        return self.kind == REPLICAS
 
 
 @dataclass(frozen=True)
@@ -153,6 +169,7 @@ class Request:
     engine: Engine | None
     workload: Workload | None
     inventory: InventorySources | None
+    division: Division = field(default_factory=Division)
     objectives: Any = None
     search: Any = None
     stack: Any = None

@@ -16,7 +16,10 @@ from .models.model import Model
 from .models.quantisation import PRECISIONS, known_precision
 from .request import (
     ENGINES,
+    LAYOUTS,
+    WIDE_EP,
     Cluster,
+    Division,
     Engine,
     Host,
     InventorySources,
@@ -40,10 +43,22 @@ DEFAULT_OUTPUT_TOKENS = 1024
 
 # Read by rooms of their own from what the request carries along.
 _PASSED_ON = ("objectives", "search", "stack", "claims", "commands")
-_TOP = ("cluster", "model", "model_path", "precision", "parallel", "engine", "workload", "inventory", *_PASSED_ON)
+_TOP = (
+    "cluster",
+    "model",
+    "model_path",
+    "precision",
+    "parallel",
+    "layout",
+    "engine",
+    "workload",
+    "inventory",
+    *_PASSED_ON,
+)
 _CLUSTER = ("hosts", "gpus_per_host", "gpu", "nic_gbit_s", "nics_per_host", "nic_mtu", "mixed_gpus", "traffic_class")
 _HOST = ("name", "data_address", "node_rank", "data_interface", "gpu", "rdma_device")
 _PARALLEL = ("tensor", "data", "pipeline", "expert", "redundant_experts", "eplb", "decode_context")
+_LAYOUT = ("kind", "hosts_per_group")
 _ENGINE = (
     "name",
     "version",
@@ -87,6 +102,7 @@ def read_request(raw: Any, findings: list[Finding]) -> Request:
         engine=_read_engine(top.get("engine"), findings),
         workload=_read_workload(top.get("workload"), findings),
         inventory=inventory,
+        division=_read_division(top.get("layout"), findings),
         **{name: top.get(name) for name in _PASSED_ON},
     )
 
@@ -217,6 +233,16 @@ def _read_parallel(raw: Any, findings: list[Finding], model: Model | None) -> Pa
         decode_context=section.integer("decode_context", 1, 1) or 1,
     )
     return parallel if section.sound else None
+
+
+def _read_division(raw: Any, findings: list[Finding]) -> Division:
+    """A layout's name alone, or a mapping with its settings."""
+    section = Section("layout", {"kind": raw} if isinstance(raw, str) else raw, _LAYOUT, findings)
+    kind = section.text("kind", WIDE_EP) or WIDE_EP
+    if kind not in LAYOUTS:
+        section.refuse("layout.unknown", f"layout.kind is '{kind}'", suggestion(kind, LAYOUTS))
+        kind = WIDE_EP
+    return Division(kind, section.integer("hosts_per_group", 1, 1) or 1)
 
 
 def _read_model(raw: Any, findings: list[Finding]) -> tuple[Model | None, str | None]:

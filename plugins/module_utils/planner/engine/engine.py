@@ -13,7 +13,7 @@ from .. import addresses
 from ..deployment import Deployment
 from ..findings import PlannerError
 from ..layout import HEAD, HostLayout, Layout
-from ..request import Engine, Host
+from ..request import Division, Engine, Host
 from ..versions import Version
 from .flags import ENVIRONMENT, EPLB_SETTINGS, FLAGS, MTP_METHOD_SINCE
 
@@ -146,12 +146,13 @@ def _token(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Launch:
-    """What the command lines of all hosts have in common."""
+    """What the command lines of an instance's hosts have in common; ``port`` is its API's."""
 
     case: Deployment
     layout: Layout
     head: Host
     model_path: str
+    port: int
     traffic_class: int | None = None
 
     @property
@@ -185,7 +186,7 @@ class Launch:
         """API servers. From 0.16 an unset count is one process for every rank of the cluster, so it is always set."""
         engine = self.case.engine
         line.add("--host", addresses.plain(engine.host))
-        line.add("--port", engine.port)
+        line.add("--port", self.port)
         if FLAGS["--api-server-count"].covers(engine.version):
             line.add("--api-server-count", engine.api_server_count or place.local_ranks)
 
@@ -300,6 +301,13 @@ def _rdma_environment(device: str, traffic_class: int | None) -> dict[str, str]:
     if traffic_class is not None:
         found["NCCL_IB_TC"] = str(traffic_class)
     return found
+
+
+def instance_port(engine: Engine, division: Division) -> int:
+    """The port of an instance's own API. Where a balancer has the service's port it is the next one, so that users find
+    every layout at the same address.
+    """
+    return engine.port + 1 if division.balanced else engine.port
 
 
 def served_name(engine: Engine, model_path: str | None) -> str | None:

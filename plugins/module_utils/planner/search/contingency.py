@@ -49,8 +49,13 @@ class Case:
         }
 
 
-def contingencies(case: Deployment, cluster: Cluster, gpu: Gpu) -> list[Case]:
-    """A device gone, a host gone (with EPLB, and uneven without it), and 64 and 128 devices."""
+def contingencies(case: Deployment, cluster: Cluster, gpu: Gpu, replicas: int = 1) -> list[Case]:
+    """A device gone, a host gone (with EPLB, and uneven without it), and 64 and 128 devices.
+
+    Of ``replicas`` groups like ``case`` a lost device takes its group along, and the others go on.
+    """
+    if replicas > 1:
+        return [_sized("one group lost", case, cluster, gpu, replicas=replicas - 1)]
     each, there = cluster.gpus_per_host, len(cluster.hosts) * cluster.gpus_per_host
     found: list[Case] = []
     if there > 1:
@@ -96,16 +101,17 @@ def _resized(case: Deployment, gpus: int, *, with_eplb: bool) -> Deployment:
     )
 
 
-def _sized(name: str, case: Deployment, cluster: Cluster, gpu: Gpu, note: str = "") -> Case:
+def _sized(name: str, case: Deployment, cluster: Cluster, gpu: Gpu, *, note: str = "", replicas: int = 1) -> Case:
     memory = budget(case, gpu.memory_bytes)
-    performance = estimate(case, cluster, gpu, kv_tokens=memory.kv_capacity_tokens if memory.fits else None)
-    gpus = case.data * case.parallel.gpus_per_rank
+    room = memory.kv_capacity_tokens if memory.fits else None
+    performance = estimate(case, cluster, gpu, replicas, kv_tokens=room)
+    gpus = replicas * case.data * case.parallel.gpus_per_rank
     if not note and not memory.fits:
         note = f"lacks {gib(-memory.headroom_bytes)} on the fullest rank"
     return Case(
         name=name,
         gpus=gpus,
-        layout=Candidate(case.parallel, case.data, 1, case.precision).name,
+        layout=Candidate(case.parallel, case.data, replicas, case.precision).name,
         experts_per_rank=case.experts_on_fullest_rank,
         fits=memory.fits,
         headroom_bytes=memory.headroom_bytes,
@@ -137,15 +143,17 @@ def _stage(case: Deployment, cluster: Cluster, gpu: Gpu, gpus: int) -> Case:
     fitting = [option for option in options if option.memory.fits]
     if fitting:
         best = max(fitting, key=lambda option: option.likely)
-        return _sized(name, _as_case(one, best.candidate), part, gpu, "the whole model, with its share of the sessions")
+        return _sized(
+            name, _as_case(one, best.candidate), part, gpu, note="the whole model, with its share of the sessions"
+        )
     layers, candidate = _most_layers(one, options[0].candidate if options else None, gpu)
     if layers == len(case.model.layers):
         note = "the whole model fits with one session a rank, its share of the sessions does not"
-        return replace(_sized(name, _as_case(one, candidate), part, gpu, note), fits=False)
+        return replace(_sized(name, _as_case(one, candidate), part, gpu, note=note), fits=False)
     note = (
         f"the whole model does not fit; {layers} of {len(case.model.layers)} layers do (dummy weights, for the kernels)"
     )
-    return replace(_sized(name, _as_case(one, candidate), part, gpu, note), fits=False)
+    return replace(_sized(name, _as_case(one, candidate), part, gpu, note=note), fits=False)
 
 
 def _all(cluster: Cluster) -> int:

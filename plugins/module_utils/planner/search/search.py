@@ -133,10 +133,9 @@ def evaluate(
     return Alternative(candidate, memory, performance, runs, reason, requested)
 
 
-def search(case: Deployment, cluster: Cluster, gpu: Gpu, given: SearchInput) -> list[Alternative]:
+def search(case: Deployment, asked: Candidate, cluster: Cluster, gpu: Gpu, given: SearchInput) -> list[Alternative]:
     """The requested layout and all others: those that fit and can run first, by likely decode tokens/s."""
     precisions = tuple(dict.fromkeys((case.precision, *given.precisions)))
-    asked = Candidate(replace(case.parallel, data=case.data), case.data, 1, case.precision)
     found = [evaluate(case, cluster, gpu, asked, requested=True)]
     hosts = len(cluster.hosts)
     found.extend(
