@@ -34,6 +34,7 @@ class Expectation:
     hosts: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
     service: str = "moefleet-vllm.service"
+    balancer: str = "moefleet-balancer.service"
     user: str = "moefleet"
     model_path: str | None = None
     model_bytes: int | None = None

@@ -222,7 +222,7 @@ def _held(host: Host) -> Iterable[Problem]:
     # A listener on every address of both families is one.
     listeners = {(entry["port"], entry.get("pid") or entry["inode"]): entry for entry in host.seen["ports"]["held"]}
     for entry in listeners.values():
-        if entry.get("unit") == host.expected.service:
+        if entry.get("unit") in (host.expected.service, host.expected.balancer):
             continue
         who = f"{entry['command']} (process {entry['pid']})" if entry.get("pid") else "a process that isn't seen here"
         unit = f" of {entry['unit']}" if entry.get("unit") else ""
