@@ -25,4 +25,28 @@ options:
   api_key:
     description: Key that the service asks for, if it does.
     type: str
+  instances:
+    description:
+      - Where a balancer listens at O(host), the engines behind it, each with an API of its own. Engines are numbered
+        over all of them.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      address:
+        description: Address of its API.
+        type: str
+        required: true
+      port:
+        description: Port of its API.
+        type: int
+        required: true
+      engines:
+        description: How many engines (data parallel ranks) it has.
+        type: int
+        required: true
+      first_rank:
+        description: The number of its first engine.
+        type: int
+        required: true
 """

@@ -144,9 +144,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.verification.answ
 )
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "host": {"type": "str", "required": True},
-    "port": {"type": "int", "default": 8000},
-    "model": {"type": "str", "required": True},
+    **service_client.SERVICE_OPTIONS,
     "engines": {"type": "int", "required": True},
     "model_path": {"type": "path", "required": True},
     "reference": {"type": "path"},
@@ -163,7 +161,6 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "concurrency": {"type": "int", "default": 8},
     "timeout_s": {"type": "float", "default": 120},
     "program_timeout_s": {"type": "float", "default": 300},
-    "api_key": {"type": "str", "no_log": True},
 }
 
 
@@ -192,7 +189,7 @@ def reference_of(options: dict[str, Any], keep: bool = True) -> Reference:
 
 def measure(options: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
     """Ask and compare; ``changed`` says whether a reference was recorded."""
-    endpoint = service_client.Endpoint(options["host"], options["port"], options["api_key"] or "")
+    endpoint = service_client.Endpoint.from_options(options)
     engines = list(range(options["engines"]))
     reference, missing = None, "it is recorded now"
     recording = options["record"] and bool(options["reference"]) and not Path(options["reference"]).exists()

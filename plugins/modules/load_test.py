@@ -153,15 +153,13 @@ from ansible_collections.moefleet.serving.plugins.module_utils.verification.load
 FULL_CONTEXT = "full_context"
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    **service_client.SERVICE_OPTIONS,
     "stage": {
         "type": "str",
         "choices": [stages.LATENCY, stages.SESSIONS, stages.SOAK, FULL_CONTEXT],
         "required": True,
     },
     "executable": {"type": "path", "required": True},
-    "host": {"type": "str", "required": True},
-    "port": {"type": "int", "default": 8000},
-    "model": {"type": "str", "required": True},
     "tokenizer": {"type": "str", "required": True, "no_log": False},
     "num_prompts": {"type": "int", "default": 1000},
     "input_tokens": {"type": "int", "default": 512, "no_log": False},
@@ -174,7 +172,6 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "timeout_s": {"type": "float", "default": 3600},
     "user": {"type": "str"},
     "environment": {"type": "dict", "default": {}},
-    "api_key": {"type": "str", "no_log": True},
 }
 _METRICS_TIMEOUT_S = 20.0
 # Ids that every tokenizer has for ordinary text; the special ones stand before or far behind them.
@@ -217,7 +214,7 @@ def request_of(options: dict[str, Any]) -> bench_runner.BenchRequest:
 
 def measure(options: dict[str, Any], bench: stages.Bench = bench_runner.measure) -> dict[str, Any]:
     """Run the stage and return ``measurements`` and ``load``."""
-    endpoint = service_client.Endpoint(options["host"], options["port"], options["api_key"] or "")
+    endpoint = service_client.Endpoint.from_options(options)
     if options["stage"] == FULL_CONTEXT:
         return {"measurements": [_fill_context(endpoint, options)], "load": None}
     misfit = figures.too_long(options["input_tokens"], options["output_tokens"], options["max_model_len"])

@@ -110,9 +110,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.moefleet.serving.plugins.module_utils.verification import service_client
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "host": {"type": "str", "required": True},
-    "port": {"type": "int", "default": 8000},
-    "model": {"type": "str", "required": True},
+    **service_client.SERVICE_OPTIONS,
     "engines": {"type": "int", "required": True},
     "ask": {"type": "list", "elements": "int"},
     "prompt": {"type": "str", "default": "The quick brown fox"},
@@ -120,13 +118,12 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "timeout_s": {"type": "float", "default": 20},
     "completion_timeout_s": {"type": "float", "default": 120},
     "concurrency": {"type": "int", "default": 8},
-    "api_key": {"type": "str", "no_log": True},
 }
 
 
 def probe_service(options: dict[str, Any]) -> dict[str, Any]:
     """Ask everything, in the order in which a failure explains the next one."""
-    endpoint = service_client.Endpoint(options["host"], options["port"], options["api_key"] or "")
+    endpoint = service_client.Endpoint.from_options(options)
     limit = options["timeout_s"]
     engines = list(range(options["engines"]))
     wanted: list[int] = engines if options["ask"] is None else options["ask"]

@@ -97,7 +97,10 @@ def judge_restarts(view: View) -> Judgement:
         return unknown(view, "unit", "0")
     if restarts == "0":
         return Judgement(PASS, "0", "0")
-    return Judgement(FAIL, "0", restarts, f"systemd restarted {view.wanted.unit} {restarts} times: its ranks died")
+    reason = f"systemd restarted {view.wanted.unit} {restarts} times: its ranks died"
+    # Ranks of one host are meant to come back by themselves, but not to die.
+    meant = _property(view, "Restart") not in (None, "no")
+    return Judgement(WARN if meant else FAIL, "0", restarts, reason)
 
 
 def judge_loaded(view: View) -> Judgement:

@@ -95,6 +95,7 @@ class PlannedHost:
     ranks: tuple[int, ...]
     argv: tuple[str, ...]
     environment: Mapping[str, str]
+    first_rank: int = 0
 
     @property
     def address(self) -> str | None:
@@ -143,6 +144,7 @@ class Planned:
                         name=str(host["name"]),
                         role=str(host["role"]),
                         ranks=tuple(int(rank) for rank in host["ranks"]),
+                        first_rank=next(iter(host["ranks"]), 0) - host.get("start_rank", 0),
                         argv=tuple(str(token) for token in plan["serve"][host["name"]]["argv"]),
                         environment={
                             str(name): str(value) for name, value in plan["serve"][host["name"]]["env"].items()

@@ -20,6 +20,8 @@ def check_ranks(view: View) -> list[Check]:
             )
             for rank in view.planned.ranks
         ]
+    # Each instance counts its own from 0.
+    running = tuple(view.planned.first_rank + rank for rank in running)
     checks = [_rank(view, rank, _judge_rank(rank, running)) for rank in view.planned.ranks]
     for rank in sorted(set(running) - set(view.planned.ranks)):
         planned_host = view.plan.host_of(rank) or "no host"

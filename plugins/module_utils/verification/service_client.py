@@ -24,12 +24,65 @@ RANK_HEADER = "X-data-parallel-rank"
 
 
 @dataclass(frozen=True)
+class Instance:
+    """One engine with an API of its own; its first rank is number ``first_rank`` of the whole service."""
+
+    address: str
+    port: int
+    engines: int
+    first_rank: int
+
+
+@dataclass(frozen=True)
 class Endpoint:
-    """Where a server listens, and what every request to it bears."""
+    """Where a service listens, and what every request to it bears. Where it is a balancer that listens there,
+    ``instances`` are what stands behind it: engines are numbered over all of them, and asked where they are.
+    """
 
     host: str
     port: int
     api_key: str = ""
+    instances: tuple[Instance, ...] = ()
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Endpoint:
+        """Read the options of the documentation fragment ``service``."""
+        instances = tuple(
+            Instance(entry["address"], int(entry["port"]), int(entry["engines"]), int(entry["first_rank"]))
+            for entry in options["instances"]
+        )
+        return cls(options["host"], int(options["port"]), options["api_key"] or "", instances)
+
+    def at(self, instance: Instance) -> Endpoint:
+        """The API of one instance."""
+        return Endpoint(instance.address, instance.port, self.api_key)
+
+    def of_engine(self, engine: int) -> tuple[Endpoint, int]:
+        """The API that an engine answers at, and its number there."""
+        for instance in self.instances:
+            if 0 <= engine - instance.first_rank < instance.engines:
+                return self.at(instance), engine - instance.first_rank
+        return self, engine
+
+
+# The options of every module that asks a service.
+SERVICE_OPTIONS: dict[str, dict[str, Any]] = {
+    "host": {"type": "str", "required": True},
+    "port": {"type": "int", "default": 8000},
+    "model": {"type": "str", "required": True},
+    "api_key": {"type": "str", "no_log": True},
+    "instances": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "address": {"type": "str", "required": True},
+            "port": {"type": "int", "required": True},
+            "engines": {"type": "int", "required": True},
+            "first_rank": {"type": "int", "required": True},
+        },
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -95,13 +148,22 @@ def ask(
 
 
 def health(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
-    """Ask ``/health``. 200 means that the front end believes its engines alive; it may be wrong."""
-    answer = ask(endpoint, "/health", timeout_s)
+    """Ask ``/health``, of every instance too. 200 means that a front end believes its engines alive; it may be
+    wrong.
+    """
+    answers = [ask(endpoint, "/health", timeout_s)]
+    errors = [error_of(answers[0])]
+    for instance in endpoint.instances:
+        answer = ask(endpoint.at(instance), "/health", timeout_s)
+        error = error_of(answer)
+        answers.append(answer)
+        errors.append(f"{instance.address} port {instance.port}: {error}" if error else "")
+    worst = next((answer for answer, error in zip(answers, errors) if error), answers[0])
     return {
-        "ok": answer.status == 200,
-        "status": answer.status,
-        "seconds": round(answer.seconds, 3),
-        "error": error_of(answer),
+        "ok": not any(errors),
+        "status": worst.status,
+        "seconds": round(sum(answer.seconds for answer in answers), 3),
+        "error": "; ".join(filter(None, errors)),
     }
 
 
@@ -118,13 +180,38 @@ def models(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
 
 
 def read_metrics(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
-    """Ask ``/metrics`` and return the evidence's values, each None when there is no readable answer."""
+    """Ask ``/metrics`` and return the evidence's values, each None when there is no readable answer.
+
+    Of several instances all that could be read are joined; the engines of the others are missing.
+    """
+    if endpoint.instances:
+        return _joined([(each, read_metrics(endpoint.at(each), timeout_s)) for each in endpoint.instances])
     answer = ask(endpoint, "/metrics", timeout_s)
     error = error_of(answer)
     evidence = metrics.parse("" if error else answer.body)
     if not error and evidence.values["engines"] is None:
         error = "; ".join(evidence.reasons)
     return dict(evidence.values, status=answer.status, error=error)
+
+
+def _joined(read: Sequence[tuple[Instance, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Several instances' metrics as one service's, with its engines' numbers."""
+    known = [(instance, found) for instance, found in read if found["engines"] is not None]
+    errors = [
+        f"{instance.address} port {instance.port}: {found['error']}" for instance, found in read if found["error"]
+    ]
+    if not known:
+        return dict(read[0][1], error="; ".join(errors))
+    return {
+        **known[0][1],
+        "engines": sorted(instance.first_rank + engine for instance, found in known for engine in found["engines"]),
+        "per_engine": {
+            str(instance.first_rank + int(engine)): figures
+            for instance, found in known
+            for engine, figures in (found["per_engine"] or {}).items()
+        },
+        "error": "; ".join(errors),
+    }
 
 
 def completion(endpoint: Endpoint, question: Question, engine: int | None) -> dict[str, Any]:
@@ -136,7 +223,10 @@ def completion(endpoint: Endpoint, question: Question, engine: int | None) -> di
         "temperature": 0,
         "ignore_eos": True,
     }
-    headers = {} if engine is None else {RANK_HEADER: str(engine)}
+    headers = {}
+    if engine is not None:
+        endpoint, rank = endpoint.of_engine(engine)
+        headers = {RANK_HEADER: str(rank)}
     answer = ask(endpoint, "/v1/completions", question.timeout_s, document, headers)
     result: dict[str, Any] = {
         "engine": engine,

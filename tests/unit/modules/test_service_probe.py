@@ -190,3 +190,51 @@ def test_an_answer_that_never_ends_or_ends_early_is_no_answer(path: str, words: 
     assert (answer.status, answer.body) == (None, "")
     assert words in answer.error
     assert answer.seconds < 3
+
+
+def behind_a_balancer(*ports: int) -> list[dict[str, Any]]:
+    """Instances of two engines each."""
+    return [
+        {"address": "127.0.0.1", "port": port, "engines": 2, "first_rank": 2 * number}
+        for number, port in enumerate(ports)
+    ]
+
+
+def test_engines_of_several_instances_are_asked_where_they_are() -> None:
+    left, right = Fake(2), Fake(2)
+    with serving(left) as one, serving(right) as other:
+        result = service_probe.probe_service(options(one, instances=behind_a_balancer(one, other)))
+    assert result["reasons"] == []
+    assert result["metrics_after"]["engines"] == [0, 1, 2, 3]
+    # Each instance counts its own from 0.
+    assert sorted(request["engine"] for request in left.asked) == ["0", "1"]
+    assert sorted(request["engine"] for request in right.asked) == ["0", "1"]
+    assert [entry["engine"] for entry in result["completions"]] == [0, 1, 2, 3]
+    assert {name: figures["requests_succeeded"] for name, figures in result["metrics_after"]["per_engine"].items()} == {
+        "0": 1.0,
+        "1": 1.0,
+        "2": 1.0,
+        "3": 1.0,
+    }
+
+
+def test_an_instance_that_is_gone_is_named_and_its_engines_are_missing() -> None:
+    """Its neighbour answers at the service's address, as it does behind a balancer."""
+    left = Fake(2)
+    with serving(Fake(2)) as gone:
+        pass
+    with serving(left) as one:
+        result = service_probe.probe_service(options(one, instances=behind_a_balancer(one, gone)))
+    assert result["ready"] is False
+    assert f"127.0.0.1 port {gone}" in result["health"]["error"]
+    assert result["metrics_after"]["engines"] == [0, 1]
+    assert "/metrics: engines missing: 2, 3" in result["reasons"]
+    assert [entry["ok"] for entry in result["completions"]] == [True, True, False, False]
+
+
+def test_of_no_instance_nothing_is_known() -> None:
+    with serving(Fake(2)) as gone:
+        pass
+    result = service_probe.probe_service(options(gone, instances=behind_a_balancer(gone), timeout_s=1, ask=[]))
+    assert result["metrics_after"]["engines"] is None
+    assert f"127.0.0.1 port {gone}" in result["metrics_after"]["error"]

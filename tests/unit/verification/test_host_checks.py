@@ -207,3 +207,21 @@ def test_judging_changes_nothing(service: Any) -> None:
     before = copy.deepcopy(service.results)
     service.checks()
     assert service.results == before
+
+
+def test_an_instances_processes_are_counted_from_its_first_rank(service: Any) -> None:
+    """Behind a balancer every instance's engine calls its first rank 0."""
+    place = service.plan["layout"]["hosts"][2]
+    place["start_rank"] = 0
+    service.state(HOST)["ranks"] = [{"rank": 0, "pid": 80}, {"rank": 1, "pid": 81}]
+    assert service.trouble() == []
+    service.state(HOST)["ranks"] = [{"rank": 1, "pid": 81}]
+    assert service.trouble() == [("rank_running", HOST, 4, FAIL)]
+
+
+def test_ranks_that_are_meant_to_come_back_have_died_all_the_same(service: Any) -> None:
+    """A group of one host: systemd starts it again, and whoever looks is told."""
+    service.state(HOST)["unit"].update(Restart="always", NRestarts="1")
+    (check,) = [check for check in service.checks() if check.id == "unit_restarts" and check.host == HOST]
+    assert check.verdict == WARN
+    assert "its ranks died" in check.reason

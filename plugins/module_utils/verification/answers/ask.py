@@ -67,7 +67,8 @@ def ask_engine(endpoint: Endpoint, question: Question, prompt: tuple[int, ...], 
         "logprobs": _ALTERNATIVES,
         "return_tokens_as_token_ids": True,
     }
-    reply = ask(endpoint, "/v1/completions", question.timeout_s, document, {RANK_HEADER: str(engine)})
+    there, rank = endpoint.of_engine(engine)
+    reply = ask(there, "/v1/completions", question.timeout_s, document, {RANK_HEADER: str(rank)})
     error = error_of(reply)
     if error:
         raise NoAnswerError(error)
