@@ -60,7 +60,7 @@ def host(machines: dict[str, Host]) -> Host:
 def run(host: Host, program: str, *words: str) -> str:
     """Run a Python program on the host; what it printed."""
     arguments = " ".join(["%s"] * len(words))
-    return host.check_output(f"python3 -c %s {arguments}", program, *words)
+    return str(host.check_output(f"python3 -c %s {arguments}", program, *words))
 
 
 def ask(host: Host, times: int, *conversation: str) -> Counter[str]:
