@@ -1,6 +1,6 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Rules of the hosts' addresses, and of weights that must be there in the precision the plan is for."""
+"""Rules of addresses and ports, and of weights that must be there in the precision the plan is for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,24 @@ from collections.abc import Sequence
 
 from . import addresses
 from .deployment import Deployment
+from .engine.engine import instance_port
 from .findings import Finding, error, warning
-from .request import Host
+from .request import Division, Engine, Host
+
+
+def check_ports(engine: Engine, division: Division) -> list[Finding]:
+    """Behind a balancer each group's API has the port after the service's, which may be nobody else's."""
+    port = instance_port(engine, division)
+    if port <= 65535 and port != engine.rpc_port:
+        return []
+    taken = "is no port" if port > 65535 else "is engine.rpc_port, too"
+    return [
+        error(
+            "engine.port_conflict",
+            f"behind the balancer on engine.port {engine.port} the groups' APIs would have port {port}, which {taken}",
+            "choose another engine.port",
+        )
+    ]
 
 
 def check_addresses(hosts: Sequence[Host]) -> list[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from . import addresses
-from .checks import check_addresses, check_precision, check_rdma
+from .checks import check_addresses, check_ports, check_precision, check_rdma
 from .claims.claims import Check
 from .claims.given import check_claims
 from .claims.subject import Subject
@@ -152,6 +152,7 @@ def make_plan(raw: Any) -> Plan:
     findings.extend(check_rdma(hosts, request.cluster.traffic_class))
     if engine is not None:
         findings.extend(check_engine(engine, len(hosts), request.model))
+        findings.extend(check_ports(engine, request.division))
     stack, audit = _stack(request, findings), _audit(request, findings)
     sized: list[Finding] = []
     whole = deployment(request, layout.data_parallel_size, sized) if layout is not None else None

@@ -129,6 +129,18 @@ def test_the_requested_layout_is_itself_among_the_alternatives(reference: Refere
     assert asked["layout"].startswith("4 x (DP1 TP8")
 
 
+@pytest.mark.parametrize(
+    ("ports", "said"),
+    [({"port": 9000, "rpc_port": 9001}, "is engine.rpc_port, too"), ({"port": 65535}, "is no port")],
+)
+def test_the_groups_need_a_port_of_their_own(reference: Reference, ports: dict[str, int], said: str) -> None:
+    plan = replicas(reference, engine={**reference()["engine"], **ports})
+    assert codes(plan) == ["engine.port_conflict"]
+    assert said in next(item["message"] for item in plan["findings"] if item["code"] == "engine.port_conflict")
+    wide = make_plan({**reference(), "engine": {**reference()["engine"], **ports}}).as_dict()
+    assert "engine.port_conflict" not in codes(wide)
+
+
 def test_an_unknown_layout_is_refused(reference: Reference) -> None:
     plan = make_plan({**reference(), "layout": "wide-ep"}).as_dict()
     assert codes(plan) == ["layout.unknown"]
