@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup site site-32 verify plan lab-down test lint format types unit sanity compat integration molecule bench docs build clean
+.PHONY: help setup site site-32 verify plan lab-down test lint format types unit sanity compat integration long molecule bench docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ compat: setup ## The playbooks on every ansible-core this machine's Pythons run
 
 integration: setup ## site.yml and verify.yml on the lab, through ansible-runner
 	pytest tests/integration
+
+long: setup ## What CI has no time for: layouts switched on the lab, a group killed (ten minutes)
+	pytest tests/long
 
 molecule: setup ## Every role's scenario: converge, idempotence, testinfra
 	pytest tests/molecule

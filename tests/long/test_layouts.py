@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 
-from .playbooks import ROOT, Outcome, main_pids, on_host, play
+from ansible_collections.moefleet.serving.tests.integration.playbooks import ROOT, Outcome, main_pids, on_host, play
 
 UNIT = "moefleet-vllm.service"
 URL = "http://127.0.0.1:8000/v1/completions"
