@@ -298,23 +298,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.moefleet.serving.plugins.module_utils.pages.plan_page import render
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.report import summary
-
-_INPUTS = (
-    "cluster",
-    "model",
-    "model_path",
-    "precision",
-    "parallel",
-    "layout",
-    "engine",
-    "workload",
-    "inventory",
-    "objectives",
-    "search",
-    "stack",
-    "claims",
-    "commands",
-)
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.request_reading import INPUTS
 
 
 def main() -> None:
@@ -340,7 +324,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    plan = make_plan({name: module.params[name] for name in _INPUTS})
+    plan = make_plan({name: module.params[name] for name in INPUTS})
     result: dict[str, Any] = {"changed": False, "plan": plan.as_dict()}
     if module.params["page"]:
         write(module, module.params["page"], render(result["plan"]), result)

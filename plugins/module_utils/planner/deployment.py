@@ -19,7 +19,10 @@ _V1_SINCE = version("0.8.0")
 
 @dataclass(frozen=True)
 class Deployment:
-    """``data`` is the number of data parallel ranks; ``workload.sessions`` sequences are served at once in all."""
+    """``data`` is the number of data parallel ranks; ``workload.sessions`` sequences are served at once in all.
+
+    Of a layout of several ``groups`` it is one, on ``hosts_per_group`` hosts, with its share of the sessions.
+    """
 
     model: Model
     precision: str
@@ -27,6 +30,8 @@ class Deployment:
     data: int
     engine: Engine
     workload: Workload
+    groups: int = 1
+    hosts_per_group: int = 1
 
     @property
     def quantisation(self) -> Quantisation:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .deployment import Deployment
@@ -29,7 +29,6 @@ from .search.search import (
     read_search,
     reported,
     search,
-    share,
 )
 
 # Curves by port rate: the requested layout and the best of the others.
@@ -142,14 +141,14 @@ class Outlook:
 
 
 def outlook(
-    request: Request, whole: Deployment, asked: Candidate, memory: Memory | None, findings: list[Finding]
+    request: Request, whole: Deployment, case: Deployment, memory: Memory | None, findings: list[Finding]
 ) -> Outlook:
-    """Everything that can be told of the requested layout ``asked``; what is wrong in ``objectives`` and ``search``
-    goes to ``findings``.
+    """Everything that can be told of the requested layout; what is wrong in ``objectives`` and ``search`` goes to
+    ``findings``.
 
-    ``whole`` has the sessions of all instances, ``memory`` is that of one.
+    ``case`` is one of its groups and ``memory`` what that needs; ``whole`` has the sessions of all.
     """
-    case = share(whole, asked) if asked.replicas > 1 else whole
+    asked = Candidate(replace(case.parallel, data=case.data), case.data, case.groups, case.precision)
     cluster, gpu = request.cluster, request.cluster.gpu
     objectives = read_objectives(request.objectives, findings)
     given = read_search(request.search, findings)
@@ -162,9 +161,9 @@ def outlook(
     stages: list[Case] = []
     room = memory.kv_capacity_tokens if memory is not None and memory.fits else None
     if gpu is not None and case.engine.platform != "cpu":
-        performance = estimate(case, cluster, gpu, asked.replicas, kv_tokens=room, users=whole.workload.sessions)
+        performance = estimate(case, cluster, gpu, case.groups, kv_tokens=room, users=whole.workload.sessions)
         rows = sensitivity(case, cluster, gpu, room)
-        lost = contingencies(case, cluster, gpu, asked.replicas)
+        lost = contingencies(case, cluster, gpu)
         stages = bring_up(whole, cluster, gpu)
         if given.enabled:
             alternatives = reported(search(whole, asked, cluster, gpu, given), given.most)

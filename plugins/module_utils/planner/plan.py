@@ -26,8 +26,6 @@ from .network.network import check_network
 from .outlook import Outlook, outlook
 from .request import LAUNCHABLE, Engine, Host, Request, Workload
 from .request_reading import read_request
-from .search.candidates import Candidate
-from .search.search import share
 from .stack.reading import read_stack
 from .stack.stack import Stack, check_stack
 
@@ -159,15 +157,14 @@ def make_plan(raw: Any) -> Plan:
     if layout is None or whole is None:
         check_claims(request.claims, None, findings)
         return Plan(request, layout, None, {}, tuple(findings + sized if hosts_known else findings), stack, None, audit)
-    asked = Candidate(replace(whole.parallel, data=whole.data), whole.data, len(layout.instances), whole.precision)
-    case = share(whole, asked) if asked.replicas > 1 else whole
+    case = _one_group(whole, request, len(layout.instances))
     findings.extend(check_precision(case, request.model_path))
     sized.extend(check_parallel(case))
     memory = None
     if request.cluster.gpu is not None:
         memory = judged(case, request.cluster.gpu.memory_bytes)
         sized.extend(check_memory(case, memory, request.cluster.gpu.name))
-    expected = outlook(request, whole, asked, memory, findings) if request.cluster.hosts else None
+    expected = outlook(request, whole, case, memory, findings) if request.cluster.hosts else None
     if expected is not None:
         devices = expected.performance.devices_tokens_s if expected.performance else None
         sized.extend(check_network(case, request.cluster, expected.network, devices))
@@ -185,10 +182,13 @@ def make_memory(raw: Any) -> Memory:
     """
     read: list[Finding] = []
     request = read_request(raw, read)
-    case, gpu = None, request.cluster.gpu
+    case, gpu, several = None, request.cluster.gpu, request.division.balanced
     if request.parallel is not None:
         there = len(request.cluster.hosts) * request.cluster.gpus_per_host
-        case = deployment(request, request.parallel.data or max(1, there // request.parallel.gpus_per_rank), read)
+        data = request.parallel.data or max(1, there // request.parallel.gpus_per_rank)
+        groups = max(1, len(request.cluster.hosts) // request.division.hosts_per_group) if several else 1
+        whole = deployment(request, max(1, data // groups), read)
+        case = None if whole is None else _one_group(whole, request, groups)
     problems = errors(read)
     if problems or case is None or gpu is None:
         first = problems[0]
@@ -214,6 +214,13 @@ def deployment(request: Request, data: int, findings: list[Finding]) -> Deployme
         return None
     case = Deployment(model, precision, parallel, data, engine, request.workload)
     return replace(case, workload=_within(case, findings))
+
+
+def _one_group(whole: Deployment, request: Request, groups: int) -> Deployment:
+    """What one of several groups is sized for; of one group it is the whole."""
+    sessions = -(-whole.workload.sessions // groups)
+    workload = replace(whole.workload, sessions=sessions)
+    return replace(whole, workload=workload, groups=groups, hosts_per_group=request.division.hosts_per_group)
 
 
 def _within(case: Deployment, findings: list[Finding]) -> Workload:

@@ -43,7 +43,7 @@ DEFAULT_OUTPUT_TOKENS = 1024
 
 # Read by rooms of their own from what the request carries along.
 _PASSED_ON = ("objectives", "search", "stack", "claims", "commands")
-_TOP = (
+INPUTS = (
     "cluster",
     "model",
     "model_path",
@@ -88,7 +88,7 @@ _INVENTORY = ("sources", "group")
 
 def read_request(raw: Any, findings: list[Finding]) -> Request:
     """Read the planner's input; what is wrong is appended to ``findings``."""
-    top = Section("input", raw, _TOP, findings)
+    top = Section("input", raw, INPUTS, findings)
     inventory = _read_inventory(top.get("inventory"), findings)
     cluster = _read_cluster(top.get("cluster"), findings, inventory.group if inventory else None)
     model, served = _read_model(top.get("model"), findings)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings import Finding
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.layout import place
-from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
+from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_memory, make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import (
     REPLICAS,
     Division,
@@ -116,6 +116,29 @@ def test_the_reference_cluster_does_not_hold_the_whole_load_as_replicas(referenc
     raw["layout"] = "replicas"
     raw["parallel"] = TENSOR
     assert codes(make_plan(raw).as_dict()) == ["memory.does_not_fit"]
+
+
+def test_what_makes_it_fit_is_said_in_the_inputs_own_numbers(reference: Reference) -> None:
+    """Each remedy, put into the input, is one: sessions and ranks count those of all groups."""
+    raw = reference()
+    raw.update({"layout": "replicas", "parallel": {"tensor": 1, "expert": True}, "workload": {"sessions": 4}})
+    remedies = {item["field"]: item["value"] for item in make_plan(raw).as_dict()["memory"]["per_rank"]["remedies"]}
+    assert remedies["layout.hosts_per_group"] == 2
+    raw["layout"] = {"kind": "replicas", "hosts_per_group": 2}
+    assert codes(make_plan(raw).as_dict()) == []
+    raw["workload"] = {"sessions": 4000}
+    fewer = make_plan(raw).as_dict()["memory"]["per_rank"]["remedies"]
+    (most,) = [item["value"] for item in fewer if item["field"] == "workload.sessions"]
+    raw["workload"] = {"sessions": most}
+    assert codes(make_plan(raw).as_dict()) == []
+    raw["workload"] = {"sessions": most + 32}
+    assert codes(make_plan(raw).as_dict()) == ["memory.does_not_fit"]
+
+
+def test_a_budget_alone_is_that_of_one_group(reference: Reference) -> None:
+    raw = reference()
+    raw.update({"layout": {"kind": "replicas", "hosts_per_group": 2}, "parallel": {"tensor": 1, "expert": True}})
+    assert make_memory(raw).as_dict() == make_plan(raw).as_dict()["memory"]["per_rank"]
 
 
 def test_a_lost_group_leaves_the_others(reference: Reference) -> None:

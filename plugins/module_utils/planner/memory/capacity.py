@@ -45,6 +45,7 @@ def remedies(case: Deployment, usable_bytes: int, memory: Memory) -> list[Remedy
         _decode_context(case, usable_bytes),
         _precision(case, usable_bytes),
         _ranks(case, usable_bytes),
+        _larger_groups(case, usable_bytes),
     )
     return [remedy for remedy in tried if remedy is not None]
 
@@ -75,9 +76,10 @@ def _context(case: Deployment, usable_bytes: int) -> Remedy | None:
 
 
 def _sessions(case: Deployment, usable_bytes: int) -> Remedy | None:
-    most = _tokens_that_fit(case, usable_bytes) // case.context * case.data if case.context else 0
-    if most < 1 or most >= case.workload.sessions:
+    each = _tokens_that_fit(case, usable_bytes) // case.context * case.data if case.context else 0
+    if each < 1 or each >= case.workload.sessions:
         return None
+    most = each * case.groups
     return _remedy("fewer sessions", "workload.sessions", most, f"lower workload.sessions to at most {most}")
 
 
@@ -155,8 +157,19 @@ def _ranks(case: Deployment, usable_bytes: int) -> Remedy | None:
     for times in range(2, _MOST_RANKS + 1):
         ranks = case.data * times
         if _fits(replace(case, data=ranks), usable_bytes):
-            text = f"use more ranks: parallel.data {ranks}"
-            return _remedy("more ranks", "parallel.data", ranks, text)
+            data = ranks * case.groups
+            return _remedy("more ranks", "parallel.data", data, f"use more ranks: parallel.data {data}")
+    return None
+
+
+def _larger_groups(case: Deployment, usable_bytes: int) -> Remedy | None:
+    """The fewest groups put together that fit: the same ranks, and each expert on fewer of them."""
+    for times in range(2, case.groups + 1):
+        workload = replace(case.workload, sessions=case.workload.sessions * times)
+        if case.groups % times == 0 and _fits(replace(case, data=case.data * times, workload=workload), usable_bytes):
+            hosts = case.hosts_per_group * times
+            text = f"set layout.hosts_per_group to {hosts}"
+            return _remedy("larger groups", "layout.hosts_per_group", hosts, text)
     return None
 
 

@@ -49,13 +49,13 @@ class Case:
         }
 
 
-def contingencies(case: Deployment, cluster: Cluster, gpu: Gpu, replicas: int = 1) -> list[Case]:
+def contingencies(case: Deployment, cluster: Cluster, gpu: Gpu) -> list[Case]:
     """A device gone, a host gone (with EPLB, and uneven without it), and 64 and 128 devices.
 
-    Of ``replicas`` groups like ``case`` a lost device takes its group along, and the others go on.
+    Of several groups a lost device takes its own along, and the others go on.
     """
-    if replicas > 1:
-        return [_sized("one group lost", case, cluster, gpu, replicas=replicas - 1)]
+    if case.groups > 1:
+        return [_sized("one group lost", case, cluster, gpu, replicas=case.groups - 1)]
     each, there = cluster.gpus_per_host, len(cluster.hosts) * cluster.gpus_per_host
     found: list[Case] = []
     if there > 1:
