@@ -17,7 +17,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.launch.board import Board, BoardTimeoutError
+from ..module_utils.launch.board import Board, BoardTimeoutError, cannot_meet
 from ..module_utils.launch.progress import API_UP, COORDINATOR, INTERESTING, Unit, stage, start_needed, unit_from
 
 DISPLAY = Display()
@@ -145,9 +145,9 @@ class ActionModule(ActionBase):
             time.sleep(min(1.0, self.poll_s))
 
     def _raise_if_failed(self) -> None:
-        for host, failure in self.board.all("failed").items():
-            if host != self.board.me:
-                raise PeerError(f"{self.board.me}: ended because {host} failed: {failure['message']}")
+        failure = self.board.failure_of_another()
+        if failure:
+            raise PeerError(f"{self.board.me}: ended because {failure}")
 
     def _look(self, local_ranks: int) -> bool:
         """One look at this host: tell the others how far it is; on the head, whether the service answers."""
@@ -229,19 +229,8 @@ class ActionModule(ActionBase):
         if me not in hosts:
             return f"{me} is not one of the hosts of the group: {', '.join(hosts)}. Is it in the plan?"
         here = self.task_vars.get("ansible_play_batch", hosts)
-        absent = [host for host in hosts if host not in here]
-        if absent:
-            return (
-                f"the group starts as one, and {', '.join(absent)} does not take part in this play."
-                " Run it without --limit and serial."
-            )
         forks = int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS)
-        if forks < len(hosts):
-            return (
-                f"{len(hosts)} hosts wait for each other, which needs as many forks; there are {forks}."
-                f" Use --forks {len(hosts)}."
-            )
-        return ""
+        return cannot_meet("the group starts as one", hosts, here, forks)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Compare, decide together, and start together."""

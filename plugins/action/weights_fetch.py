@@ -18,7 +18,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.launch.board import Board, BoardTimeoutError
+from ..module_utils.launch.board import Board, BoardTimeoutError, cannot_meet
 from ..module_utils.weights.progress import before, order, words
 
 DISPLAY = Display()
@@ -57,9 +57,9 @@ class ActionModule(ActionBase):
         return answer
 
     def _raise_if_failed(self) -> None:
-        for host, failure in self.board.all("failed").items():
-            if host != self.board.me:
-                raise PeerError(f"{self.board.me}: ended because {host} failed: {failure['message']}")
+        failure = self.board.failure_of_another()
+        if failure:
+            raise PeerError(f"{self.board.me}: ended because {failure}")
 
     def _meet(self, topic: str, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
         self.board.post(topic, content)
@@ -125,19 +125,6 @@ class ActionModule(ActionBase):
         self._store("stopped")
         return {"came_bytes": status.get("came_bytes", 0), "giver": giver or self.arguments["source"]["kind"]}
 
-    def _cannot_meet(self, hosts: list[str]) -> str:
-        """Why the hosts would wait for each other in vain; empty when they all run this task at once."""
-        here = self.task_vars.get("ansible_play_batch", hosts)
-        absent = [host for host in hosts if host not in here]
-        if absent:
-            return (
-                f"hosts give to each other, and {', '.join(absent)} takes no part in this play. Run it without serial."
-            )
-        forks = int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS)
-        if forks < len(hosts):
-            return f"{len(hosts)} hosts give to each other, which needs as many forks; there are {forks}."
-        return ""
-
     def _work(self) -> dict[str, Any]:
         look = self._store("looked", full=bool(self.arguments.get("full", False)))
         state = {"whole": not look["differs"], "address": str(self.arguments["address"])}
@@ -166,7 +153,9 @@ class ActionModule(ActionBase):
         self.task_vars = task_vars or {}
         self.started = False
         hosts, me = [str(host) for host in self.arguments["hosts"]], str(self.task_vars["inventory_hostname"])
-        refusal = self._cannot_meet(hosts)
+        here = self.task_vars.get("ansible_play_batch", hosts)
+        forks = int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS)
+        refusal = cannot_meet("hosts give the files to each other", hosts, here, forks)
         if refusal:
             return {**result, "failed": True, "msg": refusal}
         directory = Path(constants.DEFAULT_LOCAL_TMP) / f"weights-{os.getppid()}-{self._task._uuid}"

@@ -27,12 +27,21 @@ options:
     type: str
   instances:
     description:
-      - Where a balancer listens at O(host), the engines behind it, each with an API of its own. Engines are numbered
-        over all of them.
+      - Where a balancer listens at O(host), the instances behind it as the plan has them, each with an API of its own.
+        Engines are numbered over all of them.
     type: list
     elements: dict
     default: []
     suboptions:
+      head:
+        description: The host of its API.
+        type: str
+        required: true
+      hosts:
+        description: All its hosts.
+        type: list
+        elements: str
+        default: []
       address:
         description: Address of its API.
         type: str

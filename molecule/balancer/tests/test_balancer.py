@@ -118,8 +118,16 @@ def test_a_group_that_completes_nothing_is_out_while_its_health_is_good(host: Ho
 
 
 def test_a_configuration_that_haproxy_refuses_is_never_put_in_place(host: Host, converge: Path) -> None:
-    before = host.check_output("sha256sum /etc/moefleet/balancer.cfg")
+    before = host.check_output("sha256sum /etc/moefleet-balancer.cfg")
     done = hosts.play(converge, variables={"balancer_affinity_header": "no header)"})
     assert done.status != 0
-    assert host.check_output("sha256sum /etc/moefleet/balancer.cfg") == before
+    assert host.check_output("sha256sum /etc/moefleet-balancer.cfg") == before
     assert ask(host, 2).total() == 2
+
+
+def test_a_check_run_on_a_bare_host_foretells_and_does_nothing(machines: dict[str, Host], converge: Path) -> None:
+    bare = machines[hosts.NAMES[1]]
+    outcome = hosts.played(converge, "--check", variables={"place": 1})
+    assert outcome.changed(hosts.NAMES[1]) > 0
+    assert not bare.file("/etc/moefleet-balancer.cfg").exists
+    assert not bare.file(f"/etc/systemd/system/{UNIT}").exists

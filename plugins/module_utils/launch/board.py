@@ -1,7 +1,7 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A noticeboard on the controller: what the hosts of a launch tell each other while each is watched by a worker of its
-own.
+"""A noticeboard on the controller: what hosts that do something together tell each other while each is watched by a
+worker of its own.
 
 One small file a topic and host, written whole (rename), read by everyone.
 """
@@ -24,6 +24,26 @@ class BoardTimeoutError(Exception):
     def __init__(self, topic: str, silent: Sequence[str]) -> None:
         self.silent = list(silent)
         super().__init__(f"no word about {topic} from {', '.join(silent)}")
+
+
+def cannot_meet(why: str, hosts: Sequence[str], here: Sequence[str], forks: int) -> str:
+    """Why hosts would wait for each other in vain; empty when they all run one task at once.
+
+    Args:
+        why: what they meet for, as a clause.
+        hosts: all that have to.
+        here: those that take part in the play.
+        forks: how many run a task at once.
+    """
+    absent = [host for host in hosts if host not in here]
+    if absent:
+        return f"{why}, and {', '.join(absent)} does not take part in this play. Run it without --limit and serial."
+    if forks < len(hosts):
+        return (
+            f"{why}: {len(hosts)} hosts wait for each other, which needs as many forks; there are {forks}."
+            f" Use --forks {len(hosts)}."
+        )
+    return ""
 
 
 class Board:
@@ -57,6 +77,11 @@ class Board:
         """What has been said on a topic, by host."""
         said = {host: self.read(topic, host) for host in self.hosts}
         return {host: content for host, content in said.items() if content is not None}
+
+    def failure_of_another(self) -> str:
+        """Which other host has said that it failed, and why; empty when none has."""
+        said = {host: failure for host, failure in self.all("failed").items() if host != self.me}
+        return next((f"{host} failed: {failure['message']}" for host, failure in said.items()), "")
 
     def wait_for_all(
         self, topic: str, timeout_s: float, meanwhile: Callable[[], None] = lambda: None

@@ -27,10 +27,15 @@ RANK_HEADER = "X-data-parallel-rank"
 class Instance:
     """One engine with an API of its own; its first rank is number ``first_rank`` of the whole service."""
 
+    head: str
     address: str
     port: int
     engines: int
     first_rank: int
+
+    def __str__(self) -> str:
+        """For messages."""
+        return f"{self.head} ({self.address} port {self.port})"
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Endpoint:
     def from_options(cls, options: Mapping[str, Any]) -> Endpoint:
         """Read the options of the documentation fragment ``service``."""
         instances = tuple(
-            Instance(entry["address"], int(entry["port"]), int(entry["engines"]), int(entry["first_rank"]))
+            Instance(**{name: entry[name] for name in ("head", "address", "port", "engines", "first_rank")})
             for entry in options["instances"]
         )
         return cls(options["host"], int(options["port"]), options["api_key"] or "", instances)
@@ -76,6 +81,8 @@ SERVICE_OPTIONS: dict[str, dict[str, Any]] = {
         "elements": "dict",
         "default": [],
         "options": {
+            "head": {"type": "str", "required": True},
+            "hosts": {"type": "list", "elements": "str", "default": []},
             "address": {"type": "str", "required": True},
             "port": {"type": "int", "required": True},
             "engines": {"type": "int", "required": True},
@@ -157,7 +164,7 @@ def health(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
         answer = ask(endpoint.at(instance), "/health", timeout_s)
         error = error_of(answer)
         answers.append(answer)
-        errors.append(f"{instance.address} port {instance.port}: {error}" if error else "")
+        errors.append(f"{instance}: {error}" if error else "")
     worst = next((answer for answer, error in zip(answers, errors) if error), answers[0])
     return {
         "ok": not any(errors),
@@ -197,9 +204,7 @@ def read_metrics(endpoint: Endpoint, timeout_s: float) -> dict[str, Any]:
 def _joined(read: Sequence[tuple[Instance, Mapping[str, Any]]]) -> dict[str, Any]:
     """Several instances' metrics as one service's, with its engines' numbers."""
     known = [(instance, found) for instance, found in read if found["engines"] is not None]
-    errors = [
-        f"{instance.address} port {instance.port}: {found['error']}" for instance, found in read if found["error"]
-    ]
+    errors = [f"{instance}: {found['error']}" for instance, found in read if found["error"]]
     if not known:
         return dict(read[0][1], error="; ".join(errors))
     return {

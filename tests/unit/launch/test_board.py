@@ -84,3 +84,25 @@ def test_a_failure_ends_the_wait_even_when_all_have_spoken(tmp_path: Path) -> No
 
     with pytest.raises(RuntimeError, match="another host failed"):
         mine.wait_for_all("state", timeout_s=20, meanwhile=fail)
+
+
+def test_the_failure_of_another_is_named_and_not_ones_own(tmp_path: Path) -> None:
+    mine, other = (Board(tmp_path, HOSTS, host) for host in HOSTS[:2])
+    assert mine.failure_of_another() == ""
+    mine.post("failed", {"message": "no room"})
+    assert mine.failure_of_another() == ""
+    assert other.failure_of_another() == "node-0 failed: no room"
+
+
+@pytest.mark.parametrize(
+    ("here", "forks", "said"),
+    [
+        (HOSTS, 3, ""),
+        (HOSTS[:2], 9, "they do it together, and node.2/odd name does not take part in this play."),
+        (HOSTS, 2, "they do it together: 3 hosts wait for each other, which needs as many forks; there are 2."),
+    ],
+)
+def test_hosts_that_would_wait_in_vain_are_told_why(here: list[str], forks: int, said: str) -> None:
+    found = board.cannot_meet("they do it together", HOSTS, here, forks)
+    assert found.startswith(said)
+    assert bool(found) is bool(said)

@@ -195,7 +195,14 @@ def test_an_answer_that_never_ends_or_ends_early_is_no_answer(path: str, words: 
 def behind_a_balancer(*ports: int) -> list[dict[str, Any]]:
     """Instances of two engines each."""
     return [
-        {"address": "127.0.0.1", "port": port, "engines": 2, "first_rank": 2 * number}
+        {
+            "head": f"node-{number}",
+            "hosts": [f"node-{number}"],
+            "address": "127.0.0.1",
+            "port": port,
+            "engines": 2,
+            "first_rank": 2 * number,
+        }
         for number, port in enumerate(ports)
     ]
 
@@ -226,7 +233,7 @@ def test_an_instance_that_is_gone_is_named_and_its_engines_are_missing() -> None
     with serving(left) as one:
         result = service_probe.probe_service(options(one, instances=behind_a_balancer(one, gone)))
     assert result["ready"] is False
-    assert f"127.0.0.1 port {gone}" in result["health"]["error"]
+    assert f"node-1 (127.0.0.1 port {gone})" in result["health"]["error"]
     assert result["metrics_after"]["engines"] == [0, 1]
     assert "/metrics: engines missing: 2, 3" in result["reasons"]
     assert [entry["ok"] for entry in result["completions"]] == [True, True, False, False]
@@ -237,4 +244,4 @@ def test_of_no_instance_nothing_is_known() -> None:
         pass
     result = service_probe.probe_service(options(gone, instances=behind_a_balancer(gone), timeout_s=1, ask=[]))
     assert result["metrics_after"]["engines"] is None
-    assert f"127.0.0.1 port {gone}" in result["metrics_after"]["error"]
+    assert f"node-0 (127.0.0.1 port {gone})" in result["metrics_after"]["error"]
