@@ -127,9 +127,12 @@ class ActionModule(ActionBase):
             raise LaunchError(f"{self.board.me}: {self.unit} did not start: {error}", lines) from error
 
     def _wait_for_turn(self) -> None:
-        """With an interval: the head starts at once, the others one by one after its coordinator is up."""
+        """With an interval: the head starts at once, the others one by one after its coordinator is up.
+
+        A lone engine has no coordinator: its hosts are stages, each of which waits for all.
+        """
         position = self.board.hosts.index(self.board.me)
-        if self.interval_s <= 0 or position == 0:
+        if self.interval_s <= 0 or position == 0 or int(self.service["engines"]) == 1:
             return
         while True:
             self._raise_if_failed()

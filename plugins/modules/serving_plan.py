@@ -58,9 +58,11 @@ options:
     default: {}
   layout:
     description:
-      - C(kind), V(wide_ep) for one group of ranks over all hosts, the default, or V(replicas) for independent groups of
-        C(hosts_per_group) hosts, by default V(1), behind a balancer. C(data) of O(parallel) counts the ranks of all
-        groups.
+      - C(kind), V(wide_ep) for one group of ranks over all hosts, the default, V(replicas) for independent groups of
+        C(hosts_per_group) hosts, by default V(1), behind a balancer, or V(pipeline) for groups, by default one of all
+        hosts, each of whose hosts is a stage.
+      - C(data) of O(parallel) counts the ranks of all groups. Of a pipeline the sizes follow from the hosts, and only
+        C(expert) of O(parallel) is taken.
     type: dict
     default: {}
   engine:

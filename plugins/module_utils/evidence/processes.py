@@ -14,6 +14,9 @@ from .systemd import parse_limit
 # setproctitle; the prefix is VLLM unless VLLM_PROCESS_NAME_PREFIX says otherwise (vllm/v1/engine/core.py,
 # vllm/utils/system_utils.py).
 _RANK_TITLE = re.compile(r"^[^\s\0]*::EngineCore(?:_DP(\d{1,6}))?$", re.ASCII)
+# Workers that are not in the engine's process are <prefix>::Worker[_DP<rank>][_PP<stage>][_TP<rank>]...
+# (vllm/v1/executor/multiproc_executor.py). Stage 0 is beside its engine; the later ones may be on hosts without one.
+_STAGE_TITLE = re.compile(r"^[^\s\0]*::Worker(?:_DP(\d{1,6}))?_PP[1-9]\d{0,5}(?:_[A-Z]+\d{1,6})*$", re.ASCII)
 _CAP_SYS_RESOURCE = 24
 _LIMIT_ROW = re.compile(r"^(Max [a-z ]+?)\s{2,}(\S+)\s+(\S+)(?:\s+(\S+))?\s*$")
 
@@ -33,6 +36,14 @@ def parse_title(raw: bytes) -> str:
 def rank_of(title: str) -> int | None:
     """Return the data-parallel rank that a process title names, None for any other process."""
     match = _RANK_TITLE.match(title)
+    if match is None:
+        return None
+    return int(match.group(1)) if match.group(1) else 0
+
+
+def rank_of_stage(title: str) -> int | None:
+    """Return the data-parallel rank of a later pipeline stage's worker by its title, None for any other process."""
+    match = _STAGE_TITLE.match(title)
     if match is None:
         return None
     return int(match.group(1)) if match.group(1) else 0

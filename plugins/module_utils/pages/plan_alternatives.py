@@ -14,21 +14,49 @@ from .quantities import figure, gib, milliseconds, number, span
 from .strips import span_strip
 
 _HEADS = (">No.", "Layout", "Decode tokens/s", "Likely", ">TPOT", ">TTFT", "Limit", ">Headroom", "Launches")
+_KINDS = ("serving_layout", "Is", ">Decode tokens/s", ">TPOT", ">TTFT", ">Headroom", "Launches")
 _LAUNCHES = {"yes": ("pass", "yes"), "unproven": ("unknown", "unproven"), "no": ("fail", "no")}
 
 
 def alternatives(plan: Data) -> str:
     """The section, empty without alternatives."""
-    found = listed(plan, "alternatives")
+    found, kinds = listed(plan, "alternatives"), _kinds(listed(plan, "layouts"))
     if not found:
-        return ""
+        return f'<section id="alternatives"><h2>Layouts compared</h2>{kinds}</section>' if kinds else ""
     kept = [item for item in found if usable(item) or item.get("requested")]
     dropped = [item for item in found if item not in kept]
     front = words(plan, "pareto")
     return (
         '<section id="alternatives"><h2>Layouts compared</h2>'
-        f"{_table(kept, front)}{_front(kept, front)}{_dropped(dropped)}</section>"
+        f"{kinds}<h3>All sizes of them</h3>{_table(kept, front)}{_front(kept, front)}{_dropped(dropped)}</section>"
     )
+
+
+def _kinds(found: Sequence[Data]) -> str:
+    """What each value of ``serving_layout`` would be with the inventory's sizes; empty where the plan lacks it."""
+    rows = []
+    for item in found:
+        name = f"<strong>{text(item.get('kind'))}</strong>" if item.get("chosen") else text(item.get("kind"))
+        likely = number(part(item, "decode_tokens_s").get("likely"))
+        sign, word = _LAUNCHES["no"] if not item.get("fits") else _launches(item)
+        told = f" {text(item['reason'])}" if sign != "pass" and item.get("reason") else ""
+        rows.append(
+            (
+                name + (' <span class="tag">planned</span>' if item.get("chosen") else ""),
+                text(item.get("layout") or "-"),
+                figure(likely) if likely is not None else "unknown",
+                text(milliseconds(number(item.get("tpot_ms")))),
+                text(milliseconds(number(item.get("ttft_ms")))),
+                text(gib(number(item.get("headroom_bytes")))),
+                f'<span class="{sign}">{SIGNS[sign]} {text(word)}</span>{told}',
+            )
+        )
+    asked = "One variable asks for each: ansible-playbook site.yml -e serving_layout=…"
+    return table(_KINDS, rows, "kinds") + soft(asked) if rows else ""
+
+
+def _launches(item: Data) -> tuple[str, str]:
+    return _LAUNCHES.get(str(item.get("launchable")), ("unknown", str(item.get("launchable"))))
 
 
 def _table(kept: Sequence[Data], front: Sequence[str]) -> str:
@@ -54,7 +82,7 @@ def _row(place: int, item: Data, most: float, front: Sequence[str]) -> tuple[str
     fits = "" if item.get("fits") else f'<span class="fail">{SIGNS["fail"]} does not fit</span> '
     known = low is not None and likely is not None and high is not None
     ends = f"{span(low, high)}" if low is not None and high is not None else "unknown"
-    kind, word = _LAUNCHES.get(str(item.get("launchable")), ("unknown", str(item.get("launchable"))))
+    kind, word = _launches(item)
     return (
         str(place),
         shown + tags,

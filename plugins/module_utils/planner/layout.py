@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .findings import Finding, error, warning
-from .request import REPLICAS, WIDE_EP, Division, Host, Parallel
+from .request import PIPELINE, WIDE_EP, Division, Host, Parallel
 
 HEAD = "head"
 FOLLOWER = "follower"
@@ -19,6 +19,8 @@ FOLLOWER = "follower"
 class HostLayout:
     """One host's share: ``local_ranks`` data parallel ranks, of which ``start_rank`` is the first as its engine counts
     them, from 0 in each instance. ``ranks`` are numbered over all hosts. The head runs the API servers.
+
+    Of a pipeline every host has a ``stage`` of the one rank of its instance, which is local to the head.
     """
 
     name: str
@@ -27,6 +29,18 @@ class HostLayout:
     local_ranks: int
     ranks: tuple[int, ...]
     instance: int = 0
+    stage: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The share as the plan's JSON carries it."""
+        found = {
+            "name": self.name,
+            "role": self.role,
+            "start_rank": self.start_rank,
+            "local_ranks": self.local_ranks,
+            "ranks": list(self.ranks),
+        }
+        return found if self.stage is None else {**found, "stage": self.stage}
 
 
 @dataclass(frozen=True)
@@ -58,16 +72,7 @@ class Layout:
         """The layout as the plan's JSON carries it."""
         found = asdict(self)
         del found["kind"]
-        found["hosts"] = [
-            {
-                "name": host.name,
-                "role": host.role,
-                "start_rank": host.start_rank,
-                "local_ranks": host.local_ranks,
-                "ranks": list(host.ranks),
-            }
-            for host in self.hosts
-        ]
+        found["hosts"] = [host.as_dict() for host in self.hosts]
         found["groups"] = [list(group) for group in self.groups]
         return found
 
@@ -154,32 +159,35 @@ def place(
     if instances is None:
         return None
     each = parallel if parallel.data is None else replace(parallel, data=parallel.data // instances)
-    counts = _share(len(ordered) // instances, gpus_per_host, each, findings)
+    staged = division.kind == PIPELINE
+    hosts_each = len(ordered) // instances
+    counts = [1] + [0] * (hosts_each - 1) if staged else _share(hosts_each, gpus_per_host, each, findings)
     if counts is None:
         return None
     data = sum(counts)
     placed: list[HostLayout] = []
     for number, host in enumerate(ordered):
         instance, place_in_it = divmod(number, len(counts))
-        start, count = sum(counts[:place_in_it]), counts[place_in_it]
+        start, count = (0 if staged else sum(counts[:place_in_it])), counts[place_in_it]
         first = instance * data + start
-        role = FOLLOWER if place_in_it else HEAD
-        placed.append(HostLayout(host.name, role, start, count, tuple(range(first, first + count)), instance))
-    ranks = [tuple(range(number * data, (number + 1) * data)) for number in range(instances)]
+        role, stage = FOLLOWER if place_in_it else HEAD, place_in_it if staged else None
+        ranks = (first,) if staged else tuple(range(first, first + count))
+        placed.append(HostLayout(host.name, role, start, count, ranks, instance, stage))
+    together = [tuple(range(number * data, (number + 1) * data)) for number in range(instances)]
     return Layout(
         hosts=tuple(placed),
         data_parallel_size=data,
         tensor_parallel_size=parallel.tensor,
         pipeline_parallel_size=parallel.pipeline,
         expert_parallel_size=parallel.expert_parallel_size(data),
-        groups=tuple(ranks) if moe else tuple((rank,) for group in ranks for rank in group),
+        groups=tuple(together) if moe else tuple((rank,) for group in together for rank in group),
         kind=division.kind,
     )
 
 
 def _instances(hosts: int, parallel: Parallel, division: Division, findings: list[Finding]) -> int | None:
     """How many engines of equal size the hosts are divided into; ``None`` after noting why they can't be."""
-    if division.kind != REPLICAS:
+    if division.kind == WIDE_EP:
         return 1
     instances, left = divmod(hosts, division.hosts_per_group)
     if left or not instances:

@@ -20,6 +20,7 @@ from .performance.sensitivity import Effect, sensitivity
 from .request import Cluster, Request
 from .search.candidates import Candidate
 from .search.contingency import Case, bring_up, contingencies
+from .search.kinds import Kind, kinds
 from .search.search import (
     Alternative,
     SearchInput,
@@ -43,6 +44,7 @@ class Outlook:
     network: Network
     performance: Performance | None
     objectives: list[Judged]
+    layouts: list[Kind]
     alternatives: list[Alternative]
     by_port_rate: dict[str, list[tuple[float, float]]]
     crossover_gbit_s: float | None
@@ -59,6 +61,7 @@ class Outlook:
             "network": self.network.as_dict(),
             "performance": self.performance.as_dict() if self.performance else None,
             "objectives": [item.as_dict() for item in self.objectives],
+            "layouts": [item.as_dict() for item in self.layouts],
             "alternatives": [item.as_dict() for item in self.alternatives],
             "pareto": self.pareto,
             "by_port_rate": {
@@ -174,6 +177,7 @@ def outlook(
         network=traffic,
         performance=performance,
         objectives=judged,
+        layouts=kinds(request, whole, gpu) if gpu is not None and given.enabled else [],
         alternatives=alternatives,
         by_port_rate=curves,
         crossover_gbit_s=crossover,

@@ -10,6 +10,7 @@ from .layout import Layout
 from .memory.memory import Memory, gib
 from .outlook import Outlook
 from .plan import Plan
+from .search.kinds import Kind
 
 
 def summary(plan: Plan) -> list[str]:
@@ -29,7 +30,8 @@ def _layout(plan: Plan, layout: Layout) -> list[str]:
     by_name = {host.name: host for host in plan.request.cluster.hosts}
     rows: list[tuple[str, ...]] = [("host", "role", "data address", "ranks")]
     for host in layout.hosts:
-        span = str(host.ranks[0]) if host.local_ranks == 1 else f"{host.ranks[0]}-{host.ranks[-1]}"
+        span = str(host.ranks[0]) if len(host.ranks) == 1 else f"{host.ranks[0]}-{host.ranks[-1]}"
+        span += "" if host.stage is None else f", stage {host.stage}"
         rows.append((host.name, host.role, by_name[host.name].data_address or "-", span))
     title = (
         f"DP={layout.data_parallel_size} TP={layout.tensor_parallel_size} PP={layout.pipeline_parallel_size}"
@@ -72,6 +74,7 @@ def _outlook(outlook: Outlook) -> list[str]:
             figures = (values.low, values.likely, values.high, values.bound)
             rows.append((name, *(f"{scale * value:,.0f}" for value in figures)))
         lines.extend(table(rows))
+    lines.extend(_layouts(outlook.layouts))
     if outlook.objectives:
         rows = [("objective", "target", "likely", "verdict")]
         rows.extend(
@@ -80,6 +83,21 @@ def _outlook(outlook: Outlook) -> list[str]:
         )
         lines.extend(table(rows))
     return lines
+
+
+def _layouts(layouts: Sequence[Kind]) -> list[str]:
+    """What each `serving_layout` would be on these hosts."""
+    rows: list[tuple[str, ...]] = [("serving_layout", "is", "likely tokens/s", "headroom", "")]
+    for item in layouts:
+        made = item.alternative
+        name = f"{item.kind} (chosen)" if item.chosen else item.kind
+        if made is None:
+            rows.append((name, "-", "-", "-", item.reason))
+            continue
+        likely = f"{made.likely:,.0f}" if made.performance else "unknown"
+        told = "" if made.memory.fits and made.launchable == "yes" else item.reason
+        rows.append((name, made.candidate.name, likely, gib(made.memory.headroom_bytes), told))
+    return table(rows) if layouts else []
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -14,9 +14,10 @@ from .versions import Version
 # What can be sized; only the first has command lines here.
 ENGINES = ("vllm", "sglang", "trtllm")
 LAUNCHABLE = ("vllm",)
-# How the hosts are divided: one group over all of them, or independent groups behind a balancer.
-WIDE_EP, REPLICAS = "wide_ep", "replicas"
-LAYOUTS = (WIDE_EP, REPLICAS)
+# How the hosts are divided: one group over all of them, independent groups behind a balancer, or groups whose hosts are
+# the stages of a pipeline.
+WIDE_EP, REPLICAS, PIPELINE = "wide_ep", "replicas", "pipeline"
+LAYOUTS = (WIDE_EP, REPLICAS, PIPELINE)
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,27 @@ class Parallel:
 
 @dataclass(frozen=True)
 class Division:
-    """How the hosts are divided into groups. ``hosts_per_group`` counts for ``replicas`` alone."""
+    """How ``hosts`` hosts are divided into groups. ``hosts_per_group`` does not count for ``wide_ep``."""
 
     kind: str = WIDE_EP
     hosts_per_group: int = 1
+    hosts: int = 0
 
     @property
     def balanced(self) -> bool:
-        """Whether a balancer stands before the groups, also where there is only one."""
-        return self.kind == REPLICAS
+        """Whether a balancer stands before the groups: of ``replicas`` also where there is only one."""
+        return self.kind == REPLICAS or (self.kind == PIPELINE and self.hosts_per_group < self.hosts)
+
+    def divide(self, given: Parallel, gpus_per_host: int) -> Parallel:
+        """The sizes that are asked for, as this division has them.
+
+        Every host of a pipeline's group is a stage, and all GPUs of the host divide the stage's layers. What balances
+        experts between ranks has nothing to do there: the GPUs of a tensor group work on the same tokens.
+        """
+        if self.kind != PIPELINE:
+            return given
+        groups = max(1, self.hosts // self.hosts_per_group)
+        return Parallel(tensor=gpus_per_host, data=groups, pipeline=self.hosts_per_group, expert=given.expert)
 
 
 @dataclass(frozen=True)
@@ -158,6 +171,8 @@ class InventorySources:
 class Request:
     """The whole input. A part that could not be read is ``None`` and has its error among the findings.
 
+    ``parallel`` are the sizes of the ``division``, which are ``given_parallel`` unless that decides them.
+
     ``objectives``, ``search``, ``stack``, ``claims`` and ``commands`` are each read by the room of their name.
     """
 
@@ -170,6 +185,7 @@ class Request:
     workload: Workload | None
     inventory: InventorySources | None
     division: Division = field(default_factory=Division)
+    given_parallel: Parallel | None = None
     objectives: Any = None
     search: Any = None
     stack: Any = None

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .engine.flags import KV_CACHE_DTYPES
@@ -17,6 +18,7 @@ from .models.quantisation import PRECISIONS, known_precision
 from .request import (
     ENGINES,
     LAYOUTS,
+    PIPELINE,
     WIDE_EP,
     Cluster,
     Division,
@@ -93,16 +95,21 @@ def read_request(raw: Any, findings: list[Finding]) -> Request:
     cluster = _read_cluster(top.get("cluster"), findings, inventory.group if inventory else None)
     model, served = _read_model(top.get("model"), findings)
     parallel = _read_parallel(top.get("parallel"), findings, model)
+    engine = _read_engine(top.get("engine"), findings)
+    division = _read_division(top.get("layout"), len(cluster.hosts), findings)
+    if division.kind == PIPELINE:
+        engine = engine and replace(engine, eplb_config={})
     return Request(
         cluster=cluster,
         model=model,
         model_path=top.text("model_path", served),
         precision=_read_precision(top.get("precision"), model, findings),
-        parallel=parallel,
-        engine=_read_engine(top.get("engine"), findings),
+        parallel=parallel and division.divide(parallel, cluster.gpus_per_host),
+        given_parallel=parallel,
+        engine=engine,
         workload=_read_workload(top.get("workload"), findings),
         inventory=inventory,
-        division=_read_division(top.get("layout"), findings),
+        division=division,
         **{name: top.get(name) for name in _PASSED_ON},
     )
 
@@ -235,14 +242,17 @@ def _read_parallel(raw: Any, findings: list[Finding], model: Model | None) -> Pa
     return parallel if section.sound else None
 
 
-def _read_division(raw: Any, findings: list[Finding]) -> Division:
-    """A layout's name alone, or a mapping with its settings."""
+def _read_division(raw: Any, hosts: int, findings: list[Finding]) -> Division:
+    """A layout's name alone, or a mapping with its settings. Unless told otherwise (0) a pipeline is over all hosts, a
+    replica on one.
+    """
     section = Section("layout", {"kind": raw} if isinstance(raw, str) else raw, _LAYOUT, findings)
     kind = section.text("kind", WIDE_EP) or WIDE_EP
     if kind not in LAYOUTS:
         section.refuse("layout.unknown", f"layout.kind is '{kind}'", suggestion(kind, LAYOUTS))
         kind = WIDE_EP
-    return Division(kind, section.integer("hosts_per_group", 1, 1) or 1)
+    given = section.integer("hosts_per_group", 0, 0)
+    return Division(kind, given or (max(hosts, 1) if kind == PIPELINE else 1), hosts)
 
 
 def _read_model(raw: Any, findings: list[Finding]) -> tuple[Model | None, str | None]:

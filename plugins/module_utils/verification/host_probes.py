@@ -114,18 +114,25 @@ def limit_ceilings(proc: str = "/proc") -> dict[str, int | None]:
 
 
 def running_ranks(control_group: str, proc: str = "/proc", cgroups: str = "/sys/fs/cgroup") -> list[dict[str, int]]:
-    """Return ``{rank, pid}`` of the engine processes in a unit's control group; a unit without one runs none."""
+    """Return ``{rank, pid}`` of the engine processes in a unit's control group; a unit without one runs none.
+
+    A host that is a later stage of a pipeline has workers alone: the first of a rank stands for it.
+    """
     if not control_group:
         return []
-    found: list[dict[str, int]] = []
-    for pid in _pids_of(control_group, cgroups):
+    titles: list[tuple[int, str]] = []
+    for pid in sorted(_pids_of(control_group, cgroups)):
         try:
-            rank = processes.rank_of(processes.parse_title(_read(Path(proc) / str(pid) / "cmdline")))
+            titles.append((pid, processes.parse_title(_read(Path(proc) / str(pid) / "cmdline"))))
         except ProbeError:
             continue  # it ended while we looked
+    engines = [(rank, pid) for pid, title in titles if (rank := processes.rank_of(title)) is not None]
+    stages: dict[int, int] = {}
+    for pid, title in titles:
+        rank = processes.rank_of_stage(title)
         if rank is not None:
-            found.append({"rank": rank, "pid": pid})
-    return sorted(found, key=lambda entry: (entry["rank"], entry["pid"]))
+            stages.setdefault(rank, pid)
+    return [{"rank": rank, "pid": pid} for rank, pid in sorted(engines or stages.items())]
 
 
 def kernel_parameters(names: Iterable[str], proc: str = "/proc") -> tuple[dict[str, str | None], dict[str, str]]:

@@ -45,6 +45,23 @@ def test_rank_by_title(title: bytes, rank: int | None) -> None:
     assert processes.rank_of(processes.parse_title(title)) == rank
 
 
+@pytest.mark.parametrize(
+    ("title", "rank"),
+    [
+        (b"VLLM::Worker_PP1_TP0_EP0", 0),
+        (b"VLLM::Worker_PP3\0", 0),
+        (b"VLLM::Worker_DP2_PP1_TP7_EP7", 2),
+        (b"VLLM::Worker_PP0_TP0_EP0", None),
+        (b"VLLM::Worker_TP1_EP1", None),
+        (b"VLLM::EngineCore_DP5", None),
+        (b"vim Worker_PP1", None),
+        (b"", None),
+    ],
+)
+def test_rank_of_a_later_stage_by_title(title: bytes, rank: int | None) -> None:
+    assert processes.rank_of_stage(processes.parse_title(title)) == rank
+
+
 def test_only_named_variables_are_taken() -> None:
     raw = b"A=1\0SECRET=x\0NCCL_SOCKET_IFNAME==eth1\0broken\0"
     assert processes.parse_environment(raw, ["NCCL_SOCKET_IFNAME", "B"]) == {"NCCL_SOCKET_IFNAME": "=eth1", "B": None}
@@ -75,6 +92,7 @@ def test_who_may_raise_limits(capabilities: str, may: bool | None) -> None:
 def test_any_bytes_are_read_without_raising(raw: bytes) -> None:
     processes.parse_cmdline(raw)
     processes.rank_of(processes.parse_title(raw))
+    processes.rank_of_stage(processes.parse_title(raw))
     processes.parse_environment(raw, ["A"])
     text = raw.decode("utf-8", "replace")
     processes.parse_limits(text)

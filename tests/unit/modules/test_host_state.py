@@ -140,6 +140,20 @@ def test_ranks_of_the_units_own_processes(proc: Path, tmp_path: Path, hierarchy:
     assert ranks == [{"rank": 4, "pid": 460}, {"rank": 5, "pid": 461}]
 
 
+def test_a_later_stage_of_a_pipeline_has_workers_alone(proc: Path, tmp_path: Path) -> None:
+    group = tmp_path / "cgroup" / "x.service"
+    group.mkdir(parents=True)
+    for pid, title in ((501, b"VLLM::Worker_PP1_TP1_EP1\0"), (502, b"VLLM::Worker_PP1_TP0_EP0\0")):
+        (proc / str(pid)).mkdir()
+        (proc / str(pid) / "cmdline").write_bytes(title)
+    (group / "cgroup.procs").write_text("502\n501\n455\n", encoding="utf-8")
+    ranks = host_probes.running_ranks("/x.service", str(proc), str(tmp_path / "cgroup"))
+    assert ranks == [{"rank": 0, "pid": 501}]
+    (group / "cgroup.procs").write_text("460\n501\n", encoding="utf-8")
+    beside = host_probes.running_ranks("/x.service", str(proc), str(tmp_path / "cgroup"))
+    assert beside == [{"rank": 4, "pid": 460}], "where there are engines, they are the ranks"
+
+
 def test_a_unit_without_control_group_runs_nothing_and_a_lost_one_is_unknown(proc: Path, tmp_path: Path) -> None:
     assert host_probes.running_ranks("", str(proc), str(tmp_path)) == []
     with pytest.raises(ProbeError, match="is nowhere under"):

@@ -13,6 +13,7 @@ from ansible_collections.moefleet.serving.plugins.module_utils.planner.findings 
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.layout import place
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_memory, make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.request import (
+    PIPELINE,
     REPLICAS,
     Division,
     Host,
@@ -187,3 +188,97 @@ def test_one_group_over_all_hosts_is_the_default(reference: Reference) -> None:
             }
         ],
     }
+
+
+def pipeline(reference: Reference, **changes: Any) -> dict[str, Any]:
+    """The plan of four hosts as the stages of a pipeline, for as many sessions as it has room for."""
+    raw = reference()
+    raw.update({"layout": "pipeline", "workload": {"sessions": 64}, **changes})
+    raw["engine"]["eplb_config"] = {"log_balancedness": True}
+    return make_plan(raw).as_dict()
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 8))
+def test_every_host_of_a_pipeline_is_a_stage_of_its_groups_one_rank(groups: int, each: int, gpus: int) -> None:
+    hosts = [Host(f"node-{number}") for number in range(groups * each)]
+    division = Division(PIPELINE, each, len(hosts))
+    findings: list[Finding] = []
+    parallel = division.divide(Parallel(redundant_experts=32, eplb=True), gpus)
+    layout = place(hosts, gpus, parallel, moe=True, findings=findings, division=division)
+    assert layout is not None
+    assert findings == []
+    assert (layout.tensor_parallel_size, layout.pipeline_parallel_size) == (gpus, each)
+    assert (layout.data_parallel_size, layout.expert_parallel_size) == (1, gpus)
+    assert layout.groups == tuple((number,) for number in range(groups))
+    for number, instance in enumerate(layout.instances):
+        assert [host.stage for host in instance] == list(range(each))
+        assert [host.local_ranks for host in instance] == [1, *[0] * (each - 1)]
+        assert {host.ranks for host in instance} == {(number,)}
+    assert division.balanced is (groups > 1)
+
+
+def test_the_stages_of_a_pipeline_meet_at_their_head(reference: Reference) -> None:
+    plan = pipeline(reference)
+    assert codes(plan) == []
+    assert (plan["service"]["engines"], plan["service"]["port"]) == (1, 8000)
+    assert not plan["serving"]["balanced"]
+    assert [(item["hosts"], item["engines"], item["port"]) for item in plan["serving"]["instances"]] == [
+        (["node-0", "node-1", "node-2", "node-3"], 1, 8000)
+    ]
+    for stage, (name, serve) in enumerate(plan["serve"].items()):
+        line = " ".join(serve["argv"])
+        assert ("--headless" in line) is (name != "node-0")
+        assert "--tensor-parallel-size 8 --pipeline-parallel-size 4" in line
+        assert f"--nnodes 4 --node-rank {stage} --master-addr 192.168.1.10 --master-port 13345" in line
+        assert "--distributed-executor-backend mp" in line
+        assert "--enable-expert-parallel" in line
+        assert "data-parallel" not in line
+        assert "eplb" not in line
+
+
+def test_pipelines_of_some_hosts_stand_behind_a_balancer(reference: Reference) -> None:
+    plan = pipeline(reference, layout={"kind": "pipeline", "hosts_per_group": 2})
+    assert plan["serving"]["balanced"]
+    assert [(item["head"], item["port"], item["first_rank"]) for item in plan["serving"]["instances"]] == [
+        ("node-0", 8001, 0),
+        ("node-2", 8001, 1),
+    ]
+    line = " ".join(plan["serve"]["node-3"]["argv"])
+    assert "--nnodes 2 --node-rank 1 --master-addr 192.168.1.12" in line
+
+
+def test_what_the_user_says_of_the_executor_is_not_said_twice(reference: Reference) -> None:
+    raw = reference()
+    raw.update({"layout": "pipeline", "workload": {"sessions": 64}})
+    raw["engine"]["arguments"] = {"distributed_executor_backend": "mp"}
+    assert make_plan(raw).as_dict()["serve"]["node-1"]["argv"].count("--distributed-executor-backend") == 1
+
+
+def test_an_engine_without_ranks_over_hosts_is_refused(reference: Reference) -> None:
+    raw = reference()
+    raw.update({"layout": "pipeline", "workload": {"sessions": 64}})
+    raw["engine"]["version"] = "0.11.0"
+    assert "engine.flag_not_in_version" in codes(make_plan(raw).as_dict())
+
+
+def test_all_kinds_stand_side_by_side_whichever_is_chosen(reference: Reference) -> None:
+    """The same three rows, each with what its name alone would launch."""
+    wide, staged = make_plan(reference()).as_dict()["layouts"], pipeline(reference)["layouts"]
+    assert [item["kind"] for item in wide] == [item["kind"] for item in staged] == ["wide_ep", "replicas", "pipeline"]
+    assert [item["chosen"] for item in wide] == [True, False, False]
+    assert [item["chosen"] for item in staged] == [False, False, True]
+    assert [(item["layout"], item["fits"]) for item in wide] == [
+        ("DP32 TP1 EP32 +32 experts fp8", True),
+        ("4 x (DP8 TP1 EP8 +32 experts) fp8", False),
+        ("PP4 x DP1 TP8 EP8 fp8", False),
+    ]
+    assert staged[2]["fits"]
+    assert staged[0]["layout"] == wide[0]["layout"]
+
+
+def test_a_kind_that_cannot_be_made_says_why(reference: Reference) -> None:
+    raw = reference()
+    raw["parallel"]["data"] = 30
+    rows = {item["kind"]: item for item in make_plan(raw).as_dict()["layouts"]}
+    assert rows["replicas"]["reason"] == "30 ranks on 4 hosts do not divide over groups of 1"
+    assert "layout" not in rows["replicas"]

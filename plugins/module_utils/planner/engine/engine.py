@@ -161,6 +161,11 @@ class Launch:
         given = self.case.engine.max_num_seqs
         return given if given is not None else self.case.sessions_on_fullest_rank
 
+    @property
+    def _given(self) -> set[str]:
+        """Flags that ``engine.arguments`` has."""
+        return {flag_of(name) for name in self.case.engine.arguments}
+
     def serve(self, place: HostLayout, host: Host) -> Serve:
         """Command and environment of one host. Raises :class:`PlannerError` where the version lacks a flag that is
         needed.
@@ -208,10 +213,25 @@ class Launch:
             if self.head.data_address is not None:
                 line.add("--data-parallel-address", addresses.plain(self.head.data_address))
             line.add("--data-parallel-rpc-port", engine.rpc_port)
+        if place.stage is not None:
+            self._add_stage(line, place.stage)
         if parallel.expert:
             line.add("--enable-expert-parallel")
         if engine.all2all_backend is not None and engine.version >= _ALL2ALL_FLAG_SINCE:
             line.add("--all2all-backend", engine.all2all_backend)
+
+    def _add_stage(self, line: CommandLine, stage: int) -> None:
+        """The host's stage, and where the stages meet: the port over which ranks meet in other layouts.
+
+        The engine finds the executor by itself on GPUs alone.
+        """
+        line.add("--nnodes", self.case.parallel.pipeline)
+        line.add("--node-rank", stage)
+        if self.head.data_address is not None:
+            line.add("--master-addr", addresses.plain(self.head.data_address))
+        line.add("--master-port", self.case.engine.rpc_port)
+        if "--distributed-executor-backend" not in self._given:
+            line.add("--distributed-executor-backend", "mp")
 
     def _add_eplb(self, line: CommandLine) -> None:
         """Expert load balancing: one JSON element where the version takes it, flags of their own before."""
@@ -253,7 +273,7 @@ class Launch:
         engine = self.case.engine
         if engine.speculative_tokens:
             line.add("--speculative-config", speculation(engine))
-        if engine.enforce_eager and "--enforce-eager" not in {flag_of(name) for name in engine.arguments}:
+        if engine.enforce_eager and "--enforce-eager" not in self._given:
             line.add("--enforce-eager")
 
 

@@ -50,6 +50,7 @@ FLAGS: dict[str, Lifetime] = {
     "--tensor-parallel-size": _ALWAYS,
     "--pipeline-parallel-size": _ALWAYS,
     "--enforce-eager": _ALWAYS,
+    "--distributed-executor-backend": _ALWAYS,
     "--load-format": _ALWAYS,
     "--trust-remote-code": _ALWAYS,
     "--speculative-config": _ALWAYS,

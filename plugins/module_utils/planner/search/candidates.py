@@ -112,8 +112,14 @@ def launchable(candidate: Candidate, case: Deployment, gpus_per_host: int) -> tu
     if candidate.gpus > gpus_per_host and release < needed:
         what = "a rank over several hosts" if rank_over_hosts else "data parallel ranks on several hosts"
         return "no", f"{what} needs vLLM {needed} or newer"
-    if not rank_over_hosts:
-        return "yes", ""
+    why = _why_no_pipeline(candidate, gpus_per_host) if rank_over_hosts else ""
+    return ("unproven", why) if why else ("yes", "")
+
+
+def _why_no_pipeline(candidate: Candidate, gpus_per_host: int) -> str:
+    """Why a group with ranks over several hosts is none that the layout ``pipeline`` launches; empty where it is."""
     if candidate.data > 1:
-        return "unproven", "a data parallel rank whose stages are on several hosts: no report of it is known"
-    return "unproven", "one rank over several hosts (--nnodes): not launched by this collection yet"
+        return "a data parallel rank whose stages are on several hosts: no report of it is known"
+    if candidate.parallel.tensor != gpus_per_host or candidate.parallel.eplb:
+        return "this collection launches a stage a host, with no redundant experts"
+    return ""

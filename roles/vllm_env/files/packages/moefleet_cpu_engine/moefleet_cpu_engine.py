@@ -1,14 +1,16 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What vLLM 0.32's CPU build lacks before data parallelism with expert parallelism runs on CPU ranks.
+"""What vLLM 0.32's CPU build lacks before data parallelism with expert parallelism, or a pipeline, runs on CPU ranks.
 
-vLLM loads it in every process through the entry point `vllm.general_plugins`. Four gaps, each closed by a function:
+vLLM loads it in every process through the entry point `vllm.general_plugins`. Six gaps, each closed by a function:
 
 * the communicator has no variable-size gather and reduce-scatter, which the backend allgather_reducescatter is made of;
 * the expert kernel ignores the map from global to local experts and would index experts that the rank doesn't hold;
 * AMX kernels are chosen because the processor has AMX, also where the process may not use it, and die with SIGILL;
 * the rotary embedding's kernel turns queries that have a dimension for their heads wrongly, as MLA's have: the answers
-  are garbage with status 200.
+  are garbage with status 200;
+* a later stage of a pipeline has nowhere to receive what the stage before it computed;
+* which workers share a host is reckoned from the number of its devices, and a CPU is one device.
 
 And what costs time: each rank is two processes after the first, and each of the three imports the engine anew, as does
 one more that only looks at the model's class. Here ranks are forked from the first, which has imported the engine and
@@ -120,6 +122,41 @@ def rotate_every_head() -> None:
     RotaryEmbedding.forward_cpu = forward_cpu
 
 
+def receive_from_the_stage_before() -> None:
+    """Give a later stage the tensors that it receives into: the engine makes them in a warm-up, which CPU ranks that compile
+    nothing leave out.
+    """
+    from vllm.distributed.parallel_state import get_pp_group  # noqa: PLC0415
+    from vllm.v1.worker.cpu_model_runner import CPUModelRunner  # noqa: PLC0415
+
+    initialize = CPUModelRunner.initialize_kv_cache
+
+    def initialize_and_make_room(self: Any, *arguments: Any, **named: Any) -> None:
+        initialize(self, *arguments, **named)
+        if self.intermediate_tensors is None and not get_pp_group().is_first_rank:
+            self.intermediate_tensors = self.model.make_empty_intermediate_tensors(
+                batch_size=self.max_num_tokens, dtype=self.model_config.dtype, device=self.device
+            )
+
+    CPUModelRunner.initialize_kv_cache = initialize_and_make_room
+
+
+def count_workers_of_a_host() -> None:
+    """Where a rank spans hosts, say that a host has as many devices as workers."""
+    from vllm.platforms.cpu import CpuPlatform  # noqa: PLC0415
+
+    check = CpuPlatform.check_and_update_config
+
+    def check_and_count(configuration: Any) -> None:
+        check(configuration)
+        parallel = configuration.parallel_config
+        if parallel.nnodes_within_dp > 1:
+            workers = parallel.local_world_size
+            CpuPlatform.device_count = classmethod(lambda _platform: workers)
+
+    CpuPlatform.check_and_update_config = staticmethod(check_and_count)
+
+
 def fork_processes() -> None:
     """Fork engines and workers, where the platform sets `spawn` for its OpenMP threads: with one thread there are none.
 
@@ -154,5 +191,7 @@ def register() -> None:
     give_communicator_variable_sizes()
     make_experts_local()
     rotate_every_head()
+    receive_from_the_stage_before()
+    count_workers_of_a_host()
     fork_processes()
     look_at_classes_here()
