@@ -21,6 +21,7 @@ STORAGE = Path("/var/lib/moefleet/storage/tests")
 SCRIPT = "engine/parse_commands.py"
 PYTHON = "/shared/engine/vllm-0.32.0-cpu/bin/python"
 
+PIPELINE = {"serving_layout": "pipeline"}
 # Where the CPU build can't take what the GPU hosts get. Nothing else of a command line is changed before it is read.
 NOT_ON_CPU = {
     "--enable-eplb": (0, "the CPU platform refuses expert load balancing"),
@@ -64,6 +65,12 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
         "lab-32": plan_of("inventory/lab", directory / "lab-32", {"lab_ranks_per_host": 8}),
         "h20": plan_of("inventory/h20", directory / "h20", {}),
         "h20-installed": plan_of("inventory/h20", directory / "h20-installed", h20_engine(version=INSTALLED)),
+        "lab-pipeline": plan_of(
+            "inventory/lab", directory / "lab-pipeline", {**PIPELINE, "serving_hosts_per_group": 2}
+        ),
+        "h20-pipeline": plan_of(
+            "inventory/h20", directory / "h20-pipeline", {**PIPELINE, "plan_workload": {"sessions": 64}}
+        ),
     }
 
 
@@ -142,6 +149,28 @@ def test_every_host_comes_out_as_planned(
         assert answer["backend"] == "allgather_reducescatter"
 
 
+@pytest.mark.parametrize(("name", "stages", "workers"), [("lab-pipeline", 2, 2), ("h20-pipeline", 4, 8)])
+def test_every_host_of_a_pipeline_comes_out_as_its_stage(
+    name: str, stages: int, workers: int, plans: dict[str, dict[str, Any]], answers: dict[str, dict[str, Any]]
+) -> None:
+    """One engine without data parallelism, whose workers are a stage a host."""
+    plan = plans[name]
+    heads = {host: instance["address"] for instance in plan["serving"]["instances"] for host in instance["hosts"]}
+    for host in plan["layout"]["hosts"]:
+        answer = answers[f"{name}/{host['name']}"]
+        assert answer["ok"], f"{name}/{host['name']} was refused: {answer}"
+        assert answer["way"] == ("headless" if host["stage"] else "head")
+        assert (answer["size"], answer["stages"], answer["hosts"], answer["stage"]) == (
+            1,
+            stages,
+            stages,
+            host["stage"],
+        )
+        assert (answer["tensor"], answer["workers"]) == (workers, workers)
+        assert answer["meeting"] == [heads[host["name"]], plan["service"]["rpc_port"]]
+        assert answer["expert"]
+
+
 def test_hosts_of_a_plan_agree_on_what_they_share(
     plans: dict[str, dict[str, Any]], answers: dict[str, dict[str, Any]]
 ) -> None:
@@ -149,7 +178,8 @@ def test_hosts_of_a_plan_agree_on_what_they_share(
     for name, plan in plans.items():
         shared = {
             tuple(
-                answers[f"{name}/{host}"][key] for key in ("size", "tensor", "backend", "max_model_len", "max_num_seqs")
+                answers[f"{name}/{host}"][key]
+                for key in ("size", "tensor", "stages", "backend", "max_model_len", "max_num_seqs")
             )
             for host in plan["serve"]
         }
@@ -167,5 +197,6 @@ def test_a_start_rank_on_the_head_would_change_its_mode(plans: dict[str, dict[st
     for plan in plans.values():
         for host in plan["layout"]["hosts"]:
             argv = plan["serve"][host["name"]]["argv"]
-            assert ("--data-parallel-start-rank" in argv) == (host["role"] == "follower")
+            follows = host["role"] == "follower" and "stage" not in host
+            assert ("--data-parallel-start-rank" in argv) == follows
             assert ("--headless" in argv) == (host["role"] == "follower")

@@ -8,12 +8,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 
 from ansible_collections.moefleet.serving.tests.integration.playbooks import ROOT, Outcome, main_pids, on_host, play
 
 UNIT = "moefleet-vllm.service"
 URL = "http://127.0.0.1:8000/v1/completions"
 REPLICAS = {"serving_layout": "replicas"}
+# The tiny model has three layers: not enough for a stage on each of four hosts.
+PIPELINES = {"serving_layout": "pipeline", "serving_hosts_per_group": 2}
 BACK_S = 240
 BODY = {"model": "deepseek-v3-tiny", "prompt": "The quick brown fox", "max_tokens": 8, "temperature": 0}
 
@@ -45,13 +48,13 @@ def answers_by_itself(host: str) -> bool:
     return on_host(host, f'python3 -c "{program}" 2>/dev/null || echo none').strip() == str(BODY["max_tokens"])
 
 
-def assert_verified(**variables: object) -> None:
-    """All of the quick verification passes, with right answers from all eight engines."""
+def assert_verified(variables: Mapping[str, object], engines: int = 8) -> None:
+    """All of the quick verification passes, with right answers from every engine."""
     outcome = play("verify.yml", "--tags", "hosts,service,answers", variables={"verify_quick": True, **variables})
     assert outcome.rc == 0, outcome.explain()
     checks = json.loads((ROOT / "artifacts/verify/report.json").read_text(encoding="utf-8"))["checks"]
     assert {check["verdict"] for check in checks if check["id"] == "right_answers"} == {"pass"}
-    assert len([check for check in checks if check["id"] == "engine_counted" and check["verdict"] == "pass"]) == 8
+    assert len([check for check in checks if check["id"] == "engine_counted" and check["verdict"] == "pass"]) == engines
 
 
 def test_replicas_answer_at_the_same_address(lab: Outcome) -> None:
@@ -65,7 +68,7 @@ def test_replicas_answer_at_the_same_address(lab: Outcome) -> None:
     assert again.rc == 0, again.explain()
     assert {host: number for host, number in again.changed.items() if number} == {}, again.explain()
     assert main_pids() == pids
-    assert_verified(**REPLICAS)
+    assert_verified(REPLICAS)
 
 
 def test_a_killed_group_loses_its_own_requests_alone_and_comes_back(lab: Outcome) -> None:
@@ -101,9 +104,20 @@ def test_a_killed_group_loses_its_own_requests_alone_and_comes_back(lab: Outcome
     }
 
 
+def test_pipelines_answer_at_the_same_address(lab: Outcome) -> None:
+    """Two ranks, each in two stages on two hosts, with both workers of a host in one tensor group."""
+    outcome = play("site.yml", variables={**PIPELINES, "fabric_gate": False})
+    assert outcome.rc == 0, outcome.explain()
+    assert groups_up() == ["node-0", "node-2"]
+    assert complete()
+    workers = on_host("node-3", "ps -eo args | grep -o 'VLLM::Worker_[A-Z0-9_]*' | sort").split()
+    assert workers == ["VLLM::Worker_PP1_TP0_EP0", "VLLM::Worker_PP1_TP1_EP1"]
+    assert_verified(PIPELINES, engines=2)
+
+
 def test_back_to_one_group(lab: Outcome) -> None:
     """The balancer goes, and its port is the head's again."""
     outcome = play("site.yml", variables={"fabric_gate": False})
     assert outcome.rc == 0, outcome.explain()
     assert on_host("node-0", "systemctl is-active moefleet-balancer.service || true").strip() == "inactive"
-    assert_verified()
+    assert_verified({})
