@@ -8,6 +8,7 @@ One small file a topic and host, written whole (rename), read by everyone.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -47,13 +48,13 @@ def cannot_meet(why: str, hosts: Sequence[str], here: Sequence[str], forks: int)
 
 
 class Board:
-    """The noticeboard as seen by one host."""
+    """The noticeboard as seen by one host. Another group of hosts has another board in the same directory."""
 
     def __init__(self, directory: Path, hosts: Sequence[str], me: str) -> None:
-        self.directory = directory
+        self.directory = directory / hashlib.sha256("\n".join(hosts).encode()).hexdigest()[:16]
         self.hosts = list(hosts)
         self.me = me
-        directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
 
     def _path(self, topic: str, host: str) -> Path:
         return self.directory / f"{topic}.{self.hosts.index(host)}.json"

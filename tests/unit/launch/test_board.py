@@ -106,3 +106,15 @@ def test_hosts_that_would_wait_in_vain_are_told_why(here: list[str], forks: int,
     found = board.cannot_meet("they do it together", HOSTS, here, forks)
     assert found.startswith(said)
     assert bool(found) is bool(said)
+
+
+def test_groups_of_one_launch_do_not_hear_each_other(tmp_path: Path) -> None:
+    """All groups of a task have one directory, and in each of them somebody comes first."""
+    groups = [["node-0", "node-1"], ["node-2", "node-3"], ["node-4"]]
+    first, second, third = (Board(tmp_path, hosts, hosts[0]) for hosts in groups)
+    first.post("ready", {})
+    first.post("failed", {"message": "no memory"})
+    for other in (second, third):
+        assert other.read("ready", other.me) is None
+        assert other.all("failed") == {}
+    assert Board(tmp_path, groups[0], "node-1").failure_of_another() == "node-0 failed: no memory"
