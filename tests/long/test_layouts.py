@@ -1,4 +1,4 @@
-"""From one group over all hosts to a group a host and back: the same address, the same answers, the same checks."""
+"""From one group over all hosts to others and back, twice: the same address, the same answers, the same checks."""
 
 from __future__ import annotations
 
@@ -104,6 +104,14 @@ def test_a_killed_group_loses_its_own_requests_alone_and_comes_back(lab: Outcome
     }
 
 
+def test_back_to_one_group(lab: Outcome) -> None:
+    """The balancer goes, and its port is the head's again."""
+    outcome = play("site.yml", variables={"fabric_gate": False})
+    assert outcome.rc == 0, outcome.explain()
+    assert on_host("node-0", "systemctl is-active moefleet-balancer.service || true").strip() == "inactive"
+    assert_verified({})
+
+
 def test_pipelines_answer_at_the_same_address(lab: Outcome) -> None:
     """Two ranks, each in two stages on two hosts, with both workers of a host in one tensor group."""
     outcome = play("site.yml", variables={**PIPELINES, "fabric_gate": False})
@@ -115,9 +123,10 @@ def test_pipelines_answer_at_the_same_address(lab: Outcome) -> None:
     assert_verified(PIPELINES, engines=2)
 
 
-def test_back_to_one_group(lab: Outcome) -> None:
-    """The balancer goes, and its port is the head's again."""
-    outcome = play("site.yml", variables={"fabric_gate": False})
+def test_there_and_back_a_second_time(lab: Outcome) -> None:
+    """From pipelines to replicas, and from those to one group again: no layout leaves anything that another one minds."""
+    outcome = play("site.yml", variables={**REPLICAS, "fabric_gate": False})
     assert outcome.rc == 0, outcome.explain()
-    assert on_host("node-0", "systemctl is-active moefleet-balancer.service || true").strip() == "inactive"
-    assert_verified({})
+    assert groups_up() == ["node-0", "node-1", "node-2", "node-3"]
+    assert_verified(REPLICAS)
+    test_back_to_one_group(lab)
