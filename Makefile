@@ -27,7 +27,8 @@ plan: setup ## The plan of the 32-GPU reference cluster, touching no host
 lab-down: setup ## Take the lab away: hosts, networks, mounts, swap
 	ansible-playbook playbooks/lab_down.yml
 
-test: lint types ## Everything that is checked, the lab's tests included; one pytest run counts it
+test: setup ## Everything that is checked, the lab's tests included; one pytest run counts it
+	@$(MAKE) --no-print-directory -j2 lint types
 	pytest tests/unit tests/compat tests/sanity tests/integration tests/molecule
 
 lint: setup ## ansible-lint (production), yamllint, ruff, shellcheck, changelog fragments

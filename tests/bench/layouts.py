@@ -32,8 +32,9 @@ ROOT = Path(__file__).resolve().parents[2]
 URL = "http://127.0.0.1:8000/v1/completions"
 LAYOUTS = ("wide_ep", "replicas")
 NO_LIMIT = "no limit"
-# Mbit/s a port. The lab's ports have no rate of their own: their packets cost processor time.
-RATES_MBIT = (100.0, 30.0, 10.0, 5.0, 2.0, 1.0)
+# Mbit/s a port. The lab's ports have no rate of their own: their packets cost processor time. Its model is small, and
+# two cores compute few tokens: they are on the wire at rates that would be far too low for a real one.
+RATES_MBIT = (3.0, 1.0, 0.5, 0.2, 0.1)
 USERS = 8
 SETTLE_S = 8.0
 COUNTER = re.compile(r"^vllm:generation_tokens_total\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
@@ -80,7 +81,7 @@ def limited(hosts: list[str], mbit: float | None) -> Iterator[None]:
     if mbit is None:
         yield
         return
-    shape = ["rate", f"{round(mbit * 1000)}kbit", "burst", "16kb", "latency", "400ms"]
+    shape = ["rate", f"{round(mbit * 1000)}kbit", "burst", "16kb", "limit", "1mb"]
     try:
         for host in hosts:
             command([*namespace(host), "tc", "qdisc", "add", "dev", "eth1", "root", "tbf", *shape])
@@ -95,7 +96,7 @@ def limited(hosts: list[str], mbit: float | None) -> Iterator[None]:
 def load(model: str) -> Iterator[None]:
     """Users that ask again as soon as they have their answer."""
     stop = threading.Event()
-    body = {"model": model, "prompt": "The quick brown fox", "max_tokens": 64, "temperature": 0, "ignore_eos": True}
+    body = {"model": model, "prompt": "The quick brown fox", "max_tokens": 16, "temperature": 0, "ignore_eos": True}
 
     def user() -> None:
         while not stop.is_set():
@@ -147,7 +148,7 @@ def curves(rows: list[dict[str, Any]]) -> list[Curve]:
 def main() -> None:
     """Measure, draw, and go back."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.layouts")
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--mbit", type=float, nargs="+", default=RATES_MBIT)
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []

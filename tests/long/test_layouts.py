@@ -124,7 +124,7 @@ def test_pipelines_answer_at_the_same_address(lab: Outcome) -> None:
 
 
 def test_there_and_back_a_second_time(lab: Outcome) -> None:
-    """From pipelines to replicas, and from those to one group again: no layout leaves anything that another one minds."""
+    """From pipelines to replicas, and from those to one group: no layout leaves anything that another one minds."""
     outcome = play("site.yml", variables={**REPLICAS, "fabric_gate": False})
     assert outcome.rc == 0, outcome.explain()
     assert groups_up() == ["node-0", "node-1", "node-2", "node-3"]
