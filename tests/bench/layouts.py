@@ -81,7 +81,7 @@ def limited(hosts: list[str], mbit: float | None) -> Iterator[None]:
     if mbit is None:
         yield
         return
-    shape = ["rate", f"{round(mbit * 1000)}kbit", "burst", "16kb", "limit", "1mb"]
+    shape = ["rate", f"{round(mbit * 1000)}kbit", "burst", "16kb", "limit", "64kb"]
     try:
         for host in hosts:
             command([*namespace(host), "tc", "qdisc", "add", "dev", "eth1", "root", "tbf", *shape])
