@@ -212,7 +212,7 @@ plan:
     layout:
       description:
         - Where every rank runs. In C(hosts) each host's C(name), C(role), C(start_rank), C(local_ranks) and
-          C(ranks).
+          C(ranks); of a pipeline also its C(stage).
       type: dict
     memory:
       description: In C(per_rank) the memory of the fullest rank, in bytes and tokens.
@@ -239,6 +239,12 @@ plan:
       type: dict
     objectives:
       description: Each objective with its C(verdict), V(met), V(not met) or V(uncertain), and C(margin).
+      type: list
+      elements: dict
+    layouts:
+      description:
+        - What each C(kind) of O(layout) would be with the same input, the C(chosen) one among them. Fields as in
+          C(alternatives); where nothing can be made of it only C(reason).
       type: list
       elements: dict
     alternatives:

@@ -207,6 +207,17 @@ def test_all_sections_are_there() -> None:
     assert all(check["reason"] in said for check in FULL["stack"]["checks"])
 
 
+def test_every_kind_of_layout_has_a_row_with_its_figures_and_what_forbids_it() -> None:
+    said = words(render(FULL))
+    for item in FULL["layouts"]:
+        planned = " planned" if item["chosen"] else ""
+        assert f"{item['kind']}{planned} {item['layout']} {item['decode_tokens_s']['likely']:,.0f}" in said
+        assert item["fits"] or f"✗ no {item['reason']}" in said
+    without = {**FULL, "alternatives": [], "layouts": [{"kind": "replicas", "chosen": False, "reason": "too <few>"}]}
+    assert "replicas - unknown" in words(render(without))
+    assert "too <few>" in words(render(without))
+
+
 def test_claims_are_by_chapter_with_their_verdicts() -> None:
     page = render(FULL)
     said = words(page)
