@@ -76,7 +76,7 @@ def _curve(curve: Curve, number: int, x: Scale, y: Scale) -> str:
     for a, b in marks:
         drawn += (
             f'<circle cx="{a:.1f}" cy="{b:.1f}" r="5" fill="{colour}"/>'
-            if number % 2 == 0
+            if number % 4 < 2
             else f'<rect x="{a - 4.5:.1f}" y="{b - 4.5:.1f}" width="9" height="9" fill="{colour}"/>'
         )
     left, row = _LEFT + (number % 2) * 340, 20 + 20 * (number // 2)
