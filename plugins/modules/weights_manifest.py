@@ -40,8 +40,8 @@ options:
     type: dict
     default: {}
   expected:
-    description: What the plan says of the checkpoint, C(architecture), C(quantisation) and C(bytes). What is left out
-      is not compared.
+    description: What the plan says of the checkpoint, C(architecture), C(model_types), C(quantisation) (C(none),
+      C(quantised) for any method, or the method) and C(bytes). What is left out is not compared.
     type: dict
     default: {}
 """
@@ -92,7 +92,7 @@ def main() -> None:
     given = module.params
     try:
         source = Source(**{**given["source"], "revision": given["revision"]})
-        expected = Expected(**{**given["expected"], "bytes": int(given["expected"].get("bytes") or 0)})
+        expected = Expected.read(given["expected"])
         manifest = find_manifest(Store(Path(given["path"])), source, given["manifest"], expected)
     except (TypeError, ValueError) as error:
         module.fail_json(msg=f"source or expected: {error}")

@@ -12,6 +12,7 @@ from .explain import NOT_MODELLED, Explained, explain
 from .findings import Finding, info, warning
 from .hardware import Gpu
 from .memory.memory import Memory
+from .models.architectures import model_types
 from .models.flops import decode_attention_flops, token_flops
 from .network.network import Network, network
 from .performance.objectives import NOT_MET, Judged, judge, read_objectives
@@ -81,6 +82,8 @@ class Outlook:
         components = model.parameters_by_component()
         return {
             "name": model.name,
+            "model_types": model_types(model.kind),
+            "precision": self.case.precision,
             "layers": len(model.layers),
             "moe_layers": model.moe_layers,
             "experts": model.experts,

@@ -5,28 +5,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .errors import WeightsError
-from .manifest import Manifest
+from .manifest import File, Manifest
 
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 # The plan's bytes come from the architecture; a checkpoint also has draft layers (DeepSeek-V3: 2 %) and scales.
 # FP8 and BF16 differ by a factor of two.
 SIZE_TOLERANCE = 0.1
+NONE, QUANTISED = "none", "quantised"
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the plan says; an empty string or 0 is not compared. `quantisation` is config.json's `quant_method`, or
-    `none`.
+    """What the plan says; what is empty or 0 is not compared.
+
+    `model_types` are those of config.json that mean the plan's architecture. `quantisation` is its `quant_method`,
+    `none`, or `quantised` for any method.
     """
 
     architecture: str = ""
     quantisation: str = ""
     bytes: int = 0
+    model_types: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Expected:
+        """From a module's argument; TypeError or ValueError where that is none."""
+        types = tuple(str(name) for name in given.get("model_types") or ())
+        return cls(**{**given, "bytes": int(given.get("bytes") or 0), "model_types": types})
 
 
 def _read(name: str, text: str) -> dict[str, Any]:
@@ -53,9 +65,13 @@ def problems(manifest: Manifest, config: str, index: str, expected: Expected) ->
         found.append(
             f"architecture is {', '.join(architectures) or 'not named'}, the plan's is {expected.architecture}"
         )
+    kind = str(words.get("model_type") or "not named")
+    if expected.model_types and kind not in expected.model_types:
+        found.append(f"model_type is {kind}, the plan's is {' or '.join(expected.model_types)}")
     method = str((words.get("quantization_config") or {}).get("quant_method") or "none")
-    if expected.quantisation and method != expected.quantisation:
-        found.append(f"quantisation is {method}, the plan's is {expected.quantisation}")
+    wanted = method if expected.quantisation == QUANTISED and method != NONE else expected.quantisation
+    if wanted and method != wanted:
+        found.append(f"quantisation is {method}, the plan's is {wanted}")
     have = weight_bytes(manifest)
     if expected.bytes and abs(have - expected.bytes) > SIZE_TOLERANCE * expected.bytes:
         found.append(f"its weights have {have} bytes, the plan's model has {expected.bytes}")
@@ -69,6 +85,15 @@ def problems(manifest: Manifest, config: str, index: str, expected: Expected) ->
         if total > have:
             found.append(f"{INDEX} says {total} bytes of weights, the files have {have}")
     return found
+
+
+def look_at(directory: Path, expected: Expected) -> list[str]:
+    """How the files of a directory differ from what was planned. OSError where they can't be read."""
+    files = [File(path.name, path.stat().st_size) for path in sorted(directory.iterdir()) if path.is_file()]
+    index = directory / INDEX
+    text = index.read_text(encoding="utf-8") if index.exists() else ""
+    manifest = Manifest(str(directory), "present", tuple(files))
+    return problems(manifest, (directory / CONFIG).read_text(encoding="utf-8"), text, expected)
 
 
 def refuse(manifest: Manifest, config: str, index: str, expected: Expected) -> None:

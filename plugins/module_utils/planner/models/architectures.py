@@ -39,6 +39,11 @@ _NESTED = ("llama4", "kimi_k25")
 _SAME = {"llama4_text": "llama4"}
 
 
+def model_types(kind: str) -> list[str]:
+    """The ``model_type`` of configurations that describe an architecture: its own name, and others for the same."""
+    return [kind, *(name for name, same in _SAME.items() if same == kind)]
+
+
 def read_model(config: Config, name: str, repository: str | None = None) -> Model:
     """The model that a ``config.json`` describes. Raises :class:`PlannerError` for architectures and values it does not
     know.

@@ -123,8 +123,9 @@ def rotate_every_head() -> None:
 
 
 def receive_from_the_stage_before() -> None:
-    """Give a later stage the tensors that it receives into: the engine makes them in a warm-up, which CPU ranks that compile
-    nothing leave out.
+    """Give a later stage the tensors that it receives into.
+
+    The engine makes them in a warm-up, which CPU ranks that compile nothing leave out.
     """
     from vllm.distributed.parallel_state import get_pp_group  # noqa: PLC0415
     from vllm.v1.worker.cpu_model_runner import CPUModelRunner  # noqa: PLC0415
