@@ -64,7 +64,7 @@ class Store:
     def look(self, manifest: Manifest, full: bool) -> Look:
         """Compare the files with the manifest; `full` reads every byte."""
         directory = self.directory(manifest.revision)
-        known = _known(directory)
+        verified = known(directory)
         whole: dict[str, str] = {}
         differs: dict[str, str] = {}
         have = 0
@@ -80,7 +80,7 @@ class Store:
             if status.st_size != file.size:
                 differs[file.path] = f"has {status.st_size} bytes instead of {file.size}"
                 continue
-            seen = known.get(file.path)
+            seen = verified.get(file.path)
             same = seen is not None and seen[:2] == (status.st_size, status.st_mtime_ns)
             if seen is not None and same and not full and file.size > SMALL_BYTES and file.sha256 in ("", seen[2]):
                 whole[file.path] = seen[2]
@@ -145,7 +145,7 @@ class Store:
         return gone
 
 
-def _known(directory: Path) -> dict[str, tuple[int, int, str]]:
+def known(directory: Path) -> dict[str, tuple[int, int, str]]:
     """What was verified before: bytes, time of change in nanoseconds, SHA-256; empty when nothing readable is there."""
     try:
         rows = json.loads((directory / VERIFIED).read_text(encoding="utf-8"))
