@@ -61,14 +61,11 @@ class ActionModule(ActionBase):
             "before": "".join(f"{path}: {why}\n" for path, why in differs.items()) + "".join(f"{p}\n" for p in strays),
             "after": "".join(f"{path}\n" for path in differs),
         }
-        if self._task.args.get("state", "present") == "present" and not self._task.check_mode:
-            if changed:
-                incoming = str(self._step("prepared")["incoming"])
-                came = self._copy(sorted(differs), incoming)
-                left = self._step("accepted", came=came)["differs"]
-                if left:
-                    raise AnsibleError(f"{self.host}: {', '.join(left)} changed while it was looked at: run this again")
-            elif self._task.args.get("files"):
-                self._step("accepted")  # remembers what was read just now
+        acts = self._task.args.get("state", "present") == "present" and not self._task.check_mode
+        if changed and acts:
+            incoming = str(self._step("prepared")["incoming"])
+            left = self._step("accepted", came=self._copy(sorted(differs), incoming))["differs"]
+            if left:
+                raise AnsibleError(f"{self.host}: {', '.join(left)} changed while they were brought: run this again")
         found = {"changed": changed, "differs": differs, "strays": strays}
         return {**result, **found, "diff": diff if changed else {}}

@@ -53,12 +53,7 @@ def missing(directory: Path, wanted: Mapping[str, Wanted], full: bool) -> dict[s
 
 def strays(directory: Path, wanted: Mapping[str, Wanted]) -> list[str]:
     """Files of an earlier bundle."""
-    keep = (VERIFIED,)
-    return [
-        path
-        for path in files_in(directory)
-        if path not in wanted and path not in keep and not path.startswith(f"{INCOMING}/")
-    ]
+    return [path for path in files_in(directory) if path not in wanted and not path.startswith(f"{INCOMING}/")]
 
 
 def prepare(directory: Path, need_bytes: int, owner: int) -> Path:

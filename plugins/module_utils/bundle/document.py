@@ -13,10 +13,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..weights.manifest import VERIFIED
+
 SCHEMA = 1
 DOCUMENT = "BUNDLE.json"
 SUMS = "SHA256SUMS"
 CHUNK = 1 << 20
+# What the store of weights keeps for itself.
+PRIVATE = frozenset({VERIFIED, ".transfer.json"})
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
@@ -44,7 +48,7 @@ def files_in(directory: Path) -> dict[str, int]:
     for place, _names, files in os.walk(directory):
         for name in files:
             path = Path(place) / name
-            if not path.is_symlink():
+            if name not in PRIVATE and not path.is_symlink():
                 found[path.relative_to(directory).as_posix()] = path.stat().st_size
     return dict(sorted(found.items()))
 
