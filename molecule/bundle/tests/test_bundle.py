@@ -1,0 +1,143 @@
+"""Hosts without a route have all that the bundle brought; one that isn't whole, or doesn't fit, is refused beforehand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from ansible_collections.moefleet.serving.plugins.module_utils.bundle import document as documents
+from ansible_collections.moefleet.serving.tests.testinfra import hosts
+
+SCENARIO = Path(__file__).resolve().parents[1]
+INSTALL = SCENARIO / "install.yml"
+INVENTORY = f"--inventory={SCENARIO / 'inventory' / 'hosts.yml'}"
+BUNDLE = hosts.LAB_DIRECTORY / "bundle"
+ON_HOST = "/var/lib/moefleet/bundle"
+ENGINE = "/opt/moefleet/bundled"
+MODEL = "/var/lib/moefleet/models/bundled"
+WHEEL = "wheels/packaging-24.2-py3-none-any.whl"
+
+
+def install(*arguments: str, **variables: object) -> dict[str, int]:
+    """Install from the bundle; how much changed by host."""
+    outcome = hosts.played(INSTALL, *arguments, inventory=INVENTORY, variables=variables)
+    return {name: outcome.changed(name) for name in hosts.NAMES}
+
+
+def refusal(**variables: object) -> str:
+    """What a bundle that can't be used is refused with."""
+    words = hosts.refused(INSTALL, inventory=INVENTORY, variables=variables)
+    assert "nothing was changed" in words
+    return words
+
+
+@pytest.fixture
+def second_lacks_the_wheel(machines: dict[str, Host]) -> Iterator[Host]:
+    """The second host, without a file of the bundle; it has it again afterwards."""
+    second = machines["mol-1"]
+    second.check_output(f"rm {ON_HOST}/{WHEEL}")
+    yield second
+    assert not second.file(f"{ON_HOST}/{WHEEL}").exists
+    assert install() == {"mol-0": 0, "mol-1": 1}
+
+
+def test_nothing_leads_out_of_the_hosts(host: Host) -> None:
+    assert "default" not in host.check_output("ip route")
+    assert host.run("timeout 5 bash -c '</dev/tcp/151.101.2.132/80'").rc != 0
+    assert host.run("getent hosts deb.debian.org").rc != 0
+
+
+def test_a_package_came_from_it_with_what_it_depends_on(host: Host) -> None:
+    assert host.run("iperf3 --version").rc == 0
+    assert f"file:{ON_HOST}/packages/debian12" in host.check_output("apt-cache policy iperf3")
+    assert "990" in host.check_output("apt-cache policy iperf3")
+
+
+def test_other_sources_are_left_alone(host: Host) -> None:
+    assert "deb.debian.org" in host.check_output("cat /etc/apt/sources.list")
+
+
+def test_the_engine_came_from_it(host: Host) -> None:
+    words = "import importlib.metadata as m; print(m.version('packaging'))"
+    assert host.check_output(f'{ENGINE}/bin/python -c "{words}"') == "24.2"
+
+
+def test_the_model_came_from_it_to_every_host(host: Host) -> None:
+    host.check_output(f"cd {MODEL} && sha256sum --check --strict --quiet SHA256SUMS")
+    assert host.check_output(f"readlink {MODEL}").endswith("/first")
+
+
+def test_only_the_first_host_got_the_model_from_the_controller(machines: dict[str, Host]) -> None:
+    assert not machines["mol-1"].file(f"{ON_HOST}/weights").exists
+    assert machines["mol-0"].file(f"{ON_HOST}/wheels").exists
+
+
+def test_the_bundle_is_checked_by_no_tool_of_ours(controller: Host) -> None:
+    controller.check_output(f"cd {BUNDLE} && sha256sum --check --strict --quiet SHA256SUMS")
+
+
+def test_what_is_missing_on_a_host_comes_again_and_a_check_run_says_so(machines: dict[str, Host]) -> None:
+    second = machines["mol-1"]
+    second.check_output(f"rm {ON_HOST}/{WHEEL}; echo old > {ON_HOST}/wheels/old.whl")
+    assert install("--check") == {"mol-0": 0, "mol-1": 1}
+    assert not second.file(f"{ON_HOST}/{WHEEL}").exists
+    assert install() == {"mol-0": 0, "mol-1": 1}
+    assert not second.file(f"{ON_HOST}/wheels/old.whl").exists
+    # Time of change and size as before: only reading finds it.
+    second.check_output(f"cd {ON_HOST}; touch -r {WHEEL} t; printf X | dd of={WHEEL} bs=1 seek=9 conv=notrunc status=none;"
+                        f" touch -r t {WHEEL}; rm t")
+    assert install() == {"mol-0": 0, "mol-1": 0}
+    assert install(bundle_check_content=True) == {"mol-0": 0, "mol-1": 1}
+
+
+@pytest.mark.parametrize("wrong", ["flipped", "missing"])
+def test_a_bundle_that_is_not_whole_is_refused(wrong: str, second_lacks_the_wheel: Host) -> None:
+    wheel = BUNDLE / WHEEL
+    whole = wheel.read_bytes()
+    try:
+        if wrong == "flipped":
+            wheel.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+            assert f"{wheel} has other content than SHA256SUMS says: copy the bundle again" in refusal()
+        else:
+            wheel.unlink()
+            assert f"{wheel} is missing: copy the bundle again" in refusal()
+    finally:
+        wheel.write_bytes(whole)
+
+
+def other(directory: Path, change: Callable[[dict[str, Any]], None]) -> str:
+    """A copy of the bundle's document that says something else; the files stay where they are."""
+    document = json.loads((BUNDLE / "BUNDLE.json").read_text(encoding="utf-8"))
+    change(document)
+    text = documents.to_json(document)
+    shutil.copytree(BUNDLE, directory, symlinks=True)
+    (directory / "BUNDLE.json").write_text(text, encoding="utf-8")
+    digests = documents.read_sums((BUNDLE / "SHA256SUMS").read_text(encoding="utf-8"))
+    digests["BUNDLE.json"] = documents.text_digest(text)
+    (directory / "SHA256SUMS").write_text(documents.write_sums(digests), encoding="utf-8")
+    return str(directory)
+
+
+def test_a_bundle_that_does_not_fit_is_refused_with_all_reasons(tmp_path: Path) -> None:
+    def other_engine(document: dict[str, Any]) -> None:
+        document["engines"][0].update(sha256="0" * 64, lock="other.txt")
+        document["packages"].remove("iperf3")
+        document["weights"]["revision"] = "second"
+
+    words = refusal(bundle=other(tmp_path / "engine", other_engine))
+    for host in hosts.NAMES:
+        assert f"{host}: its engine is small-python3.11.txt for Python 3.11, the bundle has other.txt" in words
+        assert f"{host}: it needs iperf3, which the bundle wasn't gathered for" in words
+        assert f"{host}: it wants revision first, the bundle has second" in words
+
+    words = refusal(bundle=other(tmp_path / "system", lambda document: document.update(system="ubuntu22.04")))
+    assert "mol-1: its system is debian12, the bundle is for ubuntu22.04: gather one on a machine of debian12" in words
+
+    words = refusal(bundle=other(tmp_path / "schema", lambda document: document.update(schema=2)))
+    assert "has schema 2, this version of the collection reads 1" in words
