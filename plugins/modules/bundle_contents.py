@@ -77,16 +77,16 @@ def main() -> None:
     directory = Path(module.params["path"])
     try:
         document, digests = documents.read(directory)
-        problems = [
-            *documents.judge(document, module.params["hosts"]),
-            *documents.absences(directory, document),
-            *(f"{path} is in no list of digests: copy the bundle again" for path in document["files"] if path not in digests),
-        ]
+        problems = documents.judge(document, module.params["hosts"])
+        problems += documents.absences(directory, document, digests)
         problems += [] if problems else documents.flipped(directory, digests, module.params["read"])
-    except (documents.BundleError, KeyError, TypeError) as error:
-        problems = [str(error) if isinstance(error, documents.BundleError) else f"{directory}: BUNDLE.json lacks {error}"]
+    except documents.BundleError as error:
+        problems = [str(error)]
+    except (KeyError, TypeError, AttributeError) as error:
+        problems = [f"{directory}/BUNDLE.json is no good ({error!r}): copy the bundle again"]
     if problems:
-        module.fail_json(msg="The bundle can't be used, and nothing was changed: " + "; ".join(problems), problems=problems)
+        words = "; ".join(problems)
+        module.fail_json(msg=f"The bundle can't be used, and nothing was changed: {words}", problems=problems)
     files = [{"path": path, "size": size, "sha256": digests[path]} for path, size in document["files"].items()]
     module.exit_json(changed=False, document=document, files=files)
 

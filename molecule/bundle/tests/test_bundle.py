@@ -1,4 +1,4 @@
-"""Hosts without a route have all that the bundle brought; one that isn't whole, or doesn't fit, is refused beforehand."""
+"""Hosts without a route have all that a bundle brought; one that isn't whole, or doesn't fit, is refused."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def refusal(**variables: object) -> str:
 
 
 @pytest.fixture
-def second_lacks_the_wheel(machines: dict[str, Host]) -> Iterator[Host]:
+def _second_lacks_the_wheel(machines: dict[str, Host]) -> Iterator[None]:
     """The second host, without a file of the bundle; it has it again afterwards."""
     second = machines["mol-1"]
     second.check_output(f"rm {ON_HOST}/{WHEEL}")
-    yield second
+    yield
     assert not second.file(f"{ON_HOST}/{WHEEL}").exists
     assert install() == {"mol-0": 0, "mol-1": 1}
 
@@ -90,14 +90,17 @@ def test_what_is_missing_on_a_host_comes_again_and_a_check_run_says_so(machines:
     assert install() == {"mol-0": 0, "mol-1": 1}
     assert not second.file(f"{ON_HOST}/wheels/old.whl").exists
     # Time of change and size as before: only reading finds it.
-    second.check_output(f"cd {ON_HOST}; touch -r {WHEEL} t; printf X | dd of={WHEEL} bs=1 seek=9 conv=notrunc status=none;"
-                        f" touch -r t {WHEEL}; rm t")
+    second.check_output(
+        f"cd {ON_HOST}; touch -r {WHEEL} t; printf X | dd of={WHEEL} bs=1 seek=9 conv=notrunc status=none;"
+        f" touch -r t {WHEEL}; rm t"
+    )
     assert install() == {"mol-0": 0, "mol-1": 0}
     assert install(bundle_check_content=True) == {"mol-0": 0, "mol-1": 1}
 
 
+@pytest.mark.usefixtures("_second_lacks_the_wheel")
 @pytest.mark.parametrize("wrong", ["flipped", "missing"])
-def test_a_bundle_that_is_not_whole_is_refused(wrong: str, second_lacks_the_wheel: Host) -> None:
+def test_a_bundle_that_is_not_whole_is_refused(wrong: str) -> None:
     wheel = BUNDLE / WHEEL
     whole = wheel.read_bytes()
     try:

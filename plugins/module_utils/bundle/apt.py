@@ -106,7 +106,7 @@ class Gatherer:
         return done
 
     def set_up(self, sources: str, files: Mapping[str, str], machine: Path = Path("/")) -> None:
-        """Sources: those given as text, or else this machine's; and files of more, by the path that hosts have them at."""
+        """Sources: those given as text, else this machine's; and files of more, by the path that hosts have them at."""
         parts = self._work / SOURCES
         shutil.rmtree(self._work / "etc", ignore_errors=True)
         for place in (parts, self._work / "etc/apt/preferences.d", self._work / "cache/archives/partial"):
@@ -165,7 +165,9 @@ class Gatherer:
         for start in range(0, len(keys), AT_ONCE):
             some = [f"{name}:{arch}={version}" for name, version, arch in keys[start : start + AT_ONCE]]
             named = [re.sub(":all=", "=", one) for one in some]
-            records.update(read_records(self._checked(["apt-cache", "show", *named], "read the packages' lists").stdout))
+            records.update(
+                read_records(self._checked(["apt-cache", "show", *named], "read the packages' lists").stdout)
+            )
         lacking = [" ".join(key) for key in keys if key not in records]
         if lacking:
             raise PackageError(f"the sources' lists have no file and digest of {', '.join(lacking)}")

@@ -119,9 +119,9 @@ def read(directory: Path) -> tuple[dict[str, Any], dict[str, str]]:
     return document, digests
 
 
-def absences(directory: Path, document: Mapping[str, Any]) -> list[str]:
-    """Files that the document lists and that are not there in their size; nothing is read for it."""
-    found = []
+def absences(directory: Path, document: Mapping[str, Any], digests: Mapping[str, str]) -> list[str]:
+    """Files that the document lists and that have no digest, or are not there in their size; none is read for it."""
+    found = [f"{SUMS} lacks {path}: copy the bundle again" for path in document["files"] if path not in digests]
     for path, size in document["files"].items():
         try:
             there = (directory / path).stat().st_size if inside(path) else None
@@ -159,12 +159,12 @@ def judge(document: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]]) -
     again = "gather one with this inventory (playbooks/bundle.yml)"
     engines = {engine["sha256"]: f"{engine['lock']} for Python {engine['python']}" for engine in document["engines"]}
     for name, host in hosts.items():
-        for what in ("system", "architecture"):
-            if host[what] != document[what]:
-                found.append(
-                    f"{name}: its {what} is {host[what]}, the bundle is for {document[what]}:"
-                    f" gather one on a machine of {host[what]}"
-                )
+        found += [
+            f"{name}: its {what} is {host[what]}, the bundle is for {document[what]}:"
+            f" gather one on a machine of {host[what]}"
+            for what in ("system", "architecture")
+            if host[what] != document[what]
+        ]
         if host["system"] != document["system"]:
             continue  # what it would need there has other names
         engine = host["engine"]
@@ -181,5 +181,7 @@ def judge(document: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]]) -
             )
         held = document["weights"].get("revision", "")
         if host["revision"] and host["revision"] != held:
-            found.append(f"{name}: it wants revision {host['revision']}, the bundle has {held or 'no weights'}: {again}")
+            found.append(
+                f"{name}: it wants revision {host['revision']}, the bundle has {held or 'no weights'}: {again}"
+            )
     return found

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What roles say that their layers need from elsewhere, put together for all hosts.
 
-A role's entry has any of `packages` (names), `sets` (name and version), `files` (path or url, and sha256), `engine` (lock,
-python, text, sha256) and `source` (key, key_path, fingerprints, and files with path and content).
+A role's entry has any of `packages` (names), `sets` (name and version), `files` (path or url, and sha256), `engine`
+(lock, python, text, sha256) and `source` (key, key_path, fingerprints, and files with path and content).
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def together(hosts: Mapping[str, Iterable[Entry]], work: str = "") -> dict[str, 
         work: prefix of the places where keys of sources lie.
 
     Returns:
-        `names` and `asked` of packages, `sources` and `source_files`, `files`, `engines` (each lock once), `locks` (their
-        texts by name), and of each lock the first host that has it (`firsts`).
+        `names` and `asked` of packages, `sources` and `source_files`, `files`, `engines` (each lock once), `locks`
+        (their texts by name), and of each lock the first host that has it (`firsts`).
     """
     entries = [entry for found in hosts.values() for entry in found]
     sources = _unique(entry["source"] for entry in entries if entry.get("source"))
