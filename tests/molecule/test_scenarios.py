@@ -25,7 +25,8 @@ SCENARIOS = sorted(
     key=lambda name: (name != "default", name),
 )
 ROLES = {path.name for path in REPOSITORY.glob("roles/*") if path.is_dir()}
-# The role behind the scenario `default`, the one that tests/integration drives on the whole lab, that of `kernel`, and one that is rendered only.
+# The role behind the scenario `default`, the one that tests/integration drives on the whole lab, that of `kernel`,
+# and one that is rendered only: there is no mirror here.
 ELSEWHERE = {"lab_hosts", "verify", "host_reboot", "mirrors"}
 # A scenario's own hosts, which its last test takes away; what does it where that test was not reached.
 OWN_HOSTS = {"hostnet": "molecule/host_network"}
