@@ -17,7 +17,7 @@ FILES = {"/etc/yum.repos.d/60-moefleet-cuda.repo": "[moefleet-cuda]\n"}
 def test_the_whole_closure_is_downloaded_and_indexed_once(tmp_path: Path) -> None:
     directory, work, ran = tmp_path / "packages", tmp_path / "work", []
 
-    def run(argv: Sequence[str]) -> Result:
+    def run(argv: Sequence[str], timeout_s: float = 0) -> Result:
         ran.append(list(argv))
         if argv[0] == "dnf":
             (directory / "haproxy.rpm").write_bytes(b"x")
@@ -36,7 +36,7 @@ def test_the_whole_closure_is_downloaded_and_indexed_once(tmp_path: Path) -> Non
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:
-    def run(argv: Sequence[str]) -> Result:
+    def run(argv: Sequence[str], timeout_s: float = 0) -> Result:
         return Result(127 if argv[0] == "createrepo_c" else 0, "", "createrepo_c is not installed", tuple(argv))
 
     with pytest.raises(PackageError, match=r"createrepo_c is not installed \(package createrepo_c\)"):
