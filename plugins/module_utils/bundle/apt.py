@@ -107,11 +107,11 @@ class Gatherer:
 
     def set_up(self, sources: str, files: Mapping[str, str], machine: Path = Path("/")) -> None:
         """Sources: those given as text, else this machine's; and files of more, by the path that hosts have them at."""
-        parts = self._work / SOURCES
-        shutil.rmtree(self._work / "etc", ignore_errors=True)
-        for place in (parts, self._work / "etc/apt/preferences.d", self._work / "cache/archives/partial"):
+        parts, pins = self._work / SOURCES, self._work / "etc/apt/preferences.d"
+        for place in (parts, pins):  # keys beside them stay
+            shutil.rmtree(place, ignore_errors=True)
+        for place in (parts, pins, self._work / "cache/archives/partial", self._work / "state/lists/partial"):
             place.mkdir(parents=True, exist_ok=True)
-        (self._work / "state/lists/partial").mkdir(parents=True, exist_ok=True)
         (self._work / "status").write_text("", encoding="utf-8")
         (self._work / "etc/apt/sources.list").write_text("", encoding="utf-8")
         if sources:

@@ -92,11 +92,15 @@ def test_this_machines_sources_are_taken_where_none_are_given(tmp_path: Path) ->
     (machine / "etc/apt/sources.list").write_text("deb a b c\n", encoding="utf-8")
     for name in ("one.sources", "two.list", "two.list.save"):
         (machine / "etc/apt/sources.list.d" / name).write_text(name, encoding="utf-8")
-    apt.Gatherer(commands.run, tmp_path / "work").set_up("", {"/etc/apt/preferences.d/pin": "x"}, machine)
     parts = tmp_path / "work/etc/apt"
+    for place in ("keyrings/vendor.asc", "sources.list.d/of-an-earlier-time.list"):
+        (parts / place).parent.mkdir(parents=True)
+        (parts / place).touch()
+    apt.Gatherer(commands.run, tmp_path / "work").set_up("", {"/etc/apt/preferences.d/pin": "x"}, machine)
     assert sorted(file.name for file in parts.glob("sources.list.d/*")) == [
         "00-sources.list",
         "one.sources",
         "two.list",
     ]
+    assert (parts / "keyrings/vendor.asc").exists()
     assert (parts / "preferences.d/pin").read_text(encoding="utf-8") == "x"
