@@ -25,7 +25,7 @@ def test_one_variable_is_for_driver_and_toolkit(system: str) -> None:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_the_distributions_own_keys_judge(system: str) -> None:
-    rendered = Role("mirrors", system, {"moefleet_mirror_distribution": "https://mirror/debian"})
+    rendered = Role("mirrors", system, {"mirrors_distribution": "https://mirror/debian"})
     content = rendered["_mirrors_source_files"][0]["content"]
     assert "https://mirror/debian" in content
     assert "Signed-By: /usr/share/keyrings/" in content or "gpgcheck=1" in content
@@ -33,7 +33,7 @@ def test_the_distributions_own_keys_judge(system: str) -> None:
 
 
 def test_debians_security_is_beside_it() -> None:
-    rendered = Role("mirrors", "debian12", {"moefleet_mirror_distribution": "https://mirror/debian"})
+    rendered = Role("mirrors", "debian12", {"mirrors_distribution": "https://mirror/debian"})
     assert "URIs: https://mirror/debian-security\n" in rendered["_mirrors_source_files"][0]["content"]
 
 
