@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from testinfra.host import Host
 
 from ansible_collections.moefleet.serving.plugins.module_utils.bundle import document as documents
 from ansible_collections.moefleet.serving.tests.testinfra import hosts
 
 SCENARIO = Path(__file__).resolve().parents[1]
-INSTALL = SCENARIO / "install.yml"
+# The part that brings the bundle: what roles take from it was seen by converging twice.
+UNBUNDLE = hosts.REPOSITORY / "playbooks" / "unbundle.yml"
 INVENTORY = f"--inventory={SCENARIO / 'inventory' / 'hosts.yml'}"
 BUNDLE = hosts.LAB_DIRECTORY / "bundle"
 ON_HOST = "/var/lib/moefleet/bundle"
@@ -26,25 +26,15 @@ WHEEL = "wheels/packaging-24.2-py3-none-any.whl"
 
 def install(*arguments: str, **variables: object) -> dict[str, int]:
     """Install from the bundle; how much changed by host."""
-    outcome = hosts.played(INSTALL, *arguments, inventory=INVENTORY, variables=variables)
+    outcome = hosts.played(UNBUNDLE, *arguments, inventory=INVENTORY, variables=variables)
     return {name: outcome.changed(name) for name in hosts.NAMES}
 
 
 def refusal(**variables: object) -> str:
     """What a bundle that can't be used is refused with."""
-    words = hosts.refused(INSTALL, inventory=INVENTORY, variables=variables)
+    words = hosts.refused(UNBUNDLE, inventory=INVENTORY, variables=variables)
     assert "nothing was changed" in words
     return words
-
-
-@pytest.fixture
-def _second_lacks_the_wheel(machines: dict[str, Host]) -> Iterator[None]:
-    """The second host, without a file of the bundle; it has it again afterwards."""
-    second = machines["mol-1"]
-    second.check_output(f"rm {ON_HOST}/{WHEEL}")
-    yield
-    assert not second.file(f"{ON_HOST}/{WHEEL}").exists
-    assert install() == {"mol-0": 0, "mol-1": 1}
 
 
 def test_nothing_leads_out_of_the_hosts(host: Host) -> None:
@@ -73,45 +63,41 @@ def test_the_model_came_from_it_to_every_host(host: Host) -> None:
     assert host.check_output(f"readlink {MODEL}").endswith("/first")
 
 
-def test_only_the_first_host_got_the_model_from_the_controller(machines: dict[str, Host]) -> None:
-    assert not machines["mol-1"].file(f"{ON_HOST}/weights").exists
-    assert machines["mol-0"].file(f"{ON_HOST}/wheels").exists
+def test_no_host_keeps_the_model_twice(host: Host) -> None:
+    assert host.check_output(f"find {ON_HOST} -name '*.safetensors'") == ""
 
 
 def test_the_bundle_is_checked_by_no_tool_of_ours(controller: Host) -> None:
     controller.check_output(f"cd {BUNDLE} && sha256sum --check --strict --quiet SHA256SUMS")
 
 
-def test_what_is_missing_on_a_host_comes_again_and_a_check_run_says_so(machines: dict[str, Host]) -> None:
-    second = machines["mol-1"]
+def test_only_a_whole_bundle_mends_a_host(machines: dict[str, Host]) -> None:
+    """A flipped byte and a missing file are refused before any host gets a file; then what is missing comes, no more."""
+    wheel, second = BUNDLE / WHEEL, machines["mol-1"]
+    whole = wheel.read_bytes()
     second.check_output(f"rm {ON_HOST}/{WHEEL}; echo old > {ON_HOST}/wheels/old.whl")
+    try:
+        wheel.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert f"{wheel} has other content than SHA256SUMS says: copy the bundle again" in refusal()
+        wheel.unlink()
+        assert f"{wheel} is missing: copy the bundle again" in refusal()
+    finally:
+        wheel.write_bytes(whole)
     assert install("--check") == {"mol-0": 0, "mol-1": 1}
     assert not second.file(f"{ON_HOST}/{WHEEL}").exists
+    assert second.file(f"{ON_HOST}/wheels/old.whl").exists
     assert install() == {"mol-0": 0, "mol-1": 1}
+    assert second.file(f"{ON_HOST}/{WHEEL}").exists
     assert not second.file(f"{ON_HOST}/wheels/old.whl").exists
-    # Time of change and size as before: only reading finds it.
-    second.check_output(
+
+
+def test_a_byte_that_flipped_on_a_host_is_found_by_reading(machines: dict[str, Host]) -> None:
+    """Its size and time of change are as before."""
+    machines["mol-1"].check_output(
         f"cd {ON_HOST}; touch -r {WHEEL} t; printf X | dd of={WHEEL} bs=1 seek=9 conv=notrunc status=none;"
         f" touch -r t {WHEEL}; rm t"
     )
-    assert install() == {"mol-0": 0, "mol-1": 0}
     assert install(bundle_check_content=True) == {"mol-0": 0, "mol-1": 1}
-
-
-@pytest.mark.usefixtures("_second_lacks_the_wheel")
-@pytest.mark.parametrize("wrong", ["flipped", "missing"])
-def test_a_bundle_that_is_not_whole_is_refused(wrong: str) -> None:
-    wheel = BUNDLE / WHEEL
-    whole = wheel.read_bytes()
-    try:
-        if wrong == "flipped":
-            wheel.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-            assert f"{wheel} has other content than SHA256SUMS says: copy the bundle again" in refusal()
-        else:
-            wheel.unlink()
-            assert f"{wheel} is missing: copy the bundle again" in refusal()
-    finally:
-        wheel.write_bytes(whole)
 
 
 def other(directory: Path, change: Callable[[dict[str, Any]], None]) -> str:
@@ -141,6 +127,3 @@ def test_a_bundle_that_does_not_fit_is_refused_with_all_reasons(tmp_path: Path) 
 
     words = refusal(bundle=other(tmp_path / "system", lambda document: document.update(system="ubuntu22.04")))
     assert "mol-1: its system is debian12, the bundle is for ubuntu22.04: gather one on a machine of debian12" in words
-
-    words = refusal(bundle=other(tmp_path / "schema", lambda document: document.update(schema=2)))
-    assert "has schema 2, this version of the collection reads 1" in words
