@@ -72,7 +72,7 @@ def test_the_bundle_is_checked_by_no_tool_of_ours(controller: Host) -> None:
 
 
 def test_only_a_whole_bundle_mends_a_host(machines: dict[str, Host]) -> None:
-    """A flipped byte and a missing file are refused before any host gets a file; then what is missing comes, no more."""
+    """A flipped byte and a missing file are refused before any host gets a file; then what is missing comes."""
     wheel, second = BUNDLE / WHEEL, machines["mol-1"]
     whole = wheel.read_bytes()
     second.check_output(f"rm {ON_HOST}/{WHEEL}; echo old > {ON_HOST}/wheels/old.whl")
