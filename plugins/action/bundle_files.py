@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,21 @@ from ansible.utils.display import Display
 DISPLAY = Display()
 # Seconds between lines of progress.
 PROGRESS_S = 15.0
+# Bytes after which what came is verified and put in place: a run that is cut off loses no more.
+BATCH_BYTES = 4 << 30
+
+
+def batches(sizes: Mapping[str, int], limit: int = BATCH_BYTES) -> list[list[str]]:
+    """Paths in order, in groups that end with the file which reaches `limit` bytes."""
+    found: list[list[str]] = [[]]
+    held = 0
+    for path in sorted(sizes):
+        if held >= limit:
+            found.append([])
+            held = 0
+        found[-1].append(path)
+        held += sizes[path]
+    return found
 
 
 class ActionModule(ActionBase):
@@ -34,26 +50,24 @@ class ActionModule(ActionBase):
             raise AnsibleError(f"{self.host}: {answer.get('msg', 'no answer')}")
         return answer
 
-    def _copy(self, paths: list[str], incoming: str) -> dict[str, str]:
-        """Copy files, with a line of progress now and then; the names that they have over there, by path."""
-        sizes = {str(row["path"]): int(row["size"]) for row in self._task.args["files"]}
-        total, sent, next_line = sum(sizes[path] for path in paths), 0, time.monotonic() + PROGRESS_S
-        came = {}
-        for number, path in enumerate(paths):
-            came[path] = str(number)
-            self._connection.put_file(str(Path(self._task.args["source"]) / path), f"{incoming}/{number}")
-            sent += sizes[path]
-            if time.monotonic() >= next_line:
-                next_line = time.monotonic() + PROGRESS_S
-                DISPLAY.display(f"  {self.host}: {sent / 1e9:.1f} of {total / 1e9:.1f} GB of the bundle")
-        return came
+    def _copy(self, sizes: Mapping[str, int]) -> list[str]:
+        """Copy files by path, with a line of progress now and then; which of them still differ."""
+        total, sent, next_line = sum(sizes.values()), 0, time.monotonic() + PROGRESS_S
+        left: list[str] = []
+        for batch in batches(sizes):
+            incoming, came = str(self._step("prepared")["incoming"]), {}
+            for number, path in enumerate(batch):
+                came[path] = str(number)
+                self._connection.put_file(str(Path(self._task.args["source"]) / path), f"{incoming}/{number}")
+                sent += sizes[path]
+                if time.monotonic() >= next_line:
+                    next_line = time.monotonic() + PROGRESS_S
+                    DISPLAY.display(f"  {self.host}: {sent / 1e9:.1f} of {total / 1e9:.1f} GB of the bundle")
+            left = list(self._step("accepted", came=came)["differs"])
+        return left
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def bring(self) -> dict[str, Any]:
         """Look, copy, verify."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        self.task_vars = task_vars or {}
-        self.host = str(self.task_vars.get("inventory_hostname", "the host"))
         look = self._step("compared")
         differs, strays = look["differs"], look["strays"]
         changed = bool(differs or strays)
@@ -63,9 +77,16 @@ class ActionModule(ActionBase):
         }
         acts = self._task.args.get("state", "present") == "present" and not self._task.check_mode
         if changed and acts:
-            incoming = str(self._step("prepared")["incoming"])
-            left = self._step("accepted", came=self._copy(sorted(differs), incoming))["differs"]
+            sizes = {str(row["path"]): int(row["size"]) for row in self._task.args["files"] if row["path"] in differs}
+            left = self._copy(sizes)
             if left:
                 raise AnsibleError(f"{self.host}: {', '.join(left)} changed while they were brought: run this again")
-        found = {"changed": changed, "differs": differs, "strays": strays}
-        return {**result, **found, "diff": diff if changed else {}}
+        return {"changed": changed, "differs": differs, "strays": strays, "diff": diff if changed else {}}
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Bring what the host lacks."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        self.task_vars = task_vars or {}
+        self.host = str(self.task_vars.get("inventory_hostname", "the host"))
+        return {**result, **self.bring()}

@@ -96,10 +96,9 @@ def act(directory: Path, wanted: dict[str, arrival.Wanted], params: dict[str, An
         owner = int(os.environ.get("SUDO_UID", os.geteuid()))
         result["incoming"] = str(arrival.prepare(directory, sum(wanted[path].size for path in differs), owner))
     if params["state"] == "accepted":
-        for path in strays:
+        for path in strays if not differs else []:
             (directory / path).unlink()
-        if not differs:
-            arrival.remember(directory, wanted)
+        arrival.remember(directory, {path: file for path, file in wanted.items() if path not in differs})
     return result
 
 
