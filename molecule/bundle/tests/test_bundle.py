@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from testinfra.host import Host
 
 from ansible_collections.moefleet.serving.plugins.module_utils.bundle import document as documents
@@ -35,6 +36,17 @@ def refusal(**variables: object) -> str:
     words = hosts.refused(UNBUNDLE, inventory=INVENTORY, variables=variables)
     assert "nothing was changed" in words
     return words
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hosts_as_before(machines: dict[str, Host]) -> Iterator[None]:
+    """No source of packages is left for other scenarios on the same hosts; the package itself, which is theirs, stays."""
+    yield
+    ours = "/etc/apt/sources.list.d/60-moefleet-bundle.sources /etc/apt/preferences.d/60-moefleet-bundle"
+    for machine in machines.values():
+        machine.check_output(
+            f"rm -rf {ours} /var/lib/apt/lists/*moefleet_bundle* {ON_HOST} {ENGINE} {ENGINE}.src {MODEL} {MODEL}.revisions"
+        )
 
 
 def test_nothing_leads_out_of_the_hosts(host: Host) -> None:
