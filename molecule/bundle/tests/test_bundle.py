@@ -40,13 +40,12 @@ def refusal(**variables: object) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def _hosts_as_before(machines: dict[str, Host]) -> Iterator[None]:
-    """No source of packages is left for other scenarios on the same hosts; the package itself, which is theirs, stays."""
+    """Other scenarios on the same hosts get no source of packages from here; the package itself, theirs too, stays."""
     yield
     ours = "/etc/apt/sources.list.d/60-moefleet-bundle.sources /etc/apt/preferences.d/60-moefleet-bundle"
+    brought = f"{ON_HOST} {ENGINE} {ENGINE}.src {MODEL} {MODEL}.revisions /var/lib/apt/lists/*moefleet_bundle*"
     for machine in machines.values():
-        machine.check_output(
-            f"rm -rf {ours} /var/lib/apt/lists/*moefleet_bundle* {ON_HOST} {ENGINE} {ENGINE}.src {MODEL} {MODEL}.revisions"
-        )
+        machine.check_output(f"rm -rf {ours} {brought}")
 
 
 def test_nothing_leads_out_of_the_hosts(host: Host) -> None:
