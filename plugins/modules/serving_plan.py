@@ -217,6 +217,11 @@ plan:
     memory:
       description: In C(per_rank) the memory of the fullest rank, in bytes and tokens.
       type: dict
+    loading:
+      description:
+        - What ranks read of the checkpoint, C(checkpoint_bytes), C(rank_bytes), C(host_bytes) and C(saved_bytes),
+          whether experts of other ranks are left out (C(filtered)), and the C(reason).
+      type: dict
     serve:
       description: For each host C(argv), one token an element, and C(env).
       type: dict

@@ -17,6 +17,7 @@ from .deployment import Deployment
 from .engine.checks import check_engine
 from .engine.checks_parallel import check_parallel
 from .engine.engine import Launch, Serve, instance_port, served_name
+from .engine.loading import Loading, loading
 from .findings import Finding, PlannerError, error, errors
 from .inventory.sources import scan
 from .layout import HostLayout, Layout, place
@@ -46,6 +47,7 @@ class Plan:
     outlook: Outlook | None = None
     audit: CommandAudit | None = None
     document_check: tuple[Check, ...] = ()
+    loading: Loading | None = None
 
     @property
     def errors(self) -> list[Finding]:
@@ -58,6 +60,7 @@ class Plan:
         return {
             "layout": self.layout.as_dict() if self.layout else None,
             "memory": {"per_rank": self.memory.as_dict()} if self.memory else None,
+            "loading": self.loading.as_dict() if self.loading else None,
             "serve": {name: serve.as_dict() for name, serve in self.serve.items()},
             "service": self._service(),
             "serving": self._serving(),
@@ -173,7 +176,8 @@ def make_plan(raw: Any) -> Plan:
         findings.extend(expected.findings if expected else [])
     checked = check_claims(request.claims, Subject(case, request.cluster, request.cluster.gpu), findings)
     serve = _serve(case, layout, request, findings)
-    return Plan(request, layout, memory, serve, tuple(findings), stack, expected, audit, tuple(checked))
+    read_bytes = loading(case, layout)
+    return Plan(request, layout, memory, serve, tuple(findings), stack, expected, audit, tuple(checked), read_bytes)
 
 
 def make_memory(raw: Any) -> Memory:

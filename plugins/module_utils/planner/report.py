@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .engine.loading import Loading
 from .layout import Layout
 from .memory.memory import Memory, gib
 from .outlook import Outlook
@@ -20,6 +21,8 @@ def summary(plan: Plan) -> list[str]:
         lines.extend(_layout(plan, plan.layout))
     if plan.memory is not None:
         lines.extend(_memory(plan.memory))
+    if plan.loading is not None:
+        lines.append(_loading(plan.loading))
     if plan.outlook is not None:
         lines.extend(_outlook(plan.outlook))
     lines.extend(f"{finding.severity}: {finding}" for finding in plan.findings)
@@ -56,6 +59,12 @@ def _memory(memory: Memory) -> list[str]:
         (f"room for KV cache ({memory.kv_capacity_tokens} tokens)", gib(memory.kv_capacity_bytes)),
     ]
     return table(rows)
+
+
+def _loading(loading: Loading) -> str:
+    read = f"each rank reads {gib(loading.rank_bytes)} of the checkpoint's {gib(loading.checkpoint_bytes)}"
+    saved = f", {gib(loading.saved_bytes)} less than without the filter; a host {gib(loading.host_bytes)}"
+    return read + (saved if loading.filtered else f": {loading.reason}")
 
 
 def _outlook(outlook: Outlook) -> list[str]:

@@ -11,7 +11,7 @@ from ..fields import closest, suggestion
 from ..findings import Finding, error, warning
 from ..models.model import Model
 from ..request import LAUNCHABLE, Engine
-from .engine import OWNED, OWNED_VARIABLES, flag_of
+from .engine import OWNED, OWNED_VARIABLES
 from .flags import (
     ALL2ALL_BACKENDS,
     ENVIRONMENT,
@@ -20,6 +20,7 @@ from .flags import (
     MTP_METHOD_SINCE,
     MULTI_NODE_SINCE,
     Lifetime,
+    flag_of,
     values_at,
 )
 

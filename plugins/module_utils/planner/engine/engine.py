@@ -15,7 +15,8 @@ from ..findings import PlannerError
 from ..layout import HEAD, HostLayout, Layout
 from ..request import Division, Engine, Host
 from ..versions import Version
-from .flags import ENVIRONMENT, EPLB_SETTINGS, FLAGS, MTP_METHOD_SINCE
+from .flags import ENVIRONMENT, EPLB_SETTINGS, FLAGS, MTP_METHOD_SINCE, flag_of
+from .loading import FILTER, filters_experts
 
 # Loading 689 GB on each of four hosts from one 10 Gb/s server takes 37 minutes; unless told otherwise the head gives up
 # after 10.
@@ -217,6 +218,8 @@ class Launch:
             self._add_stage(line, place.stage)
         if parallel.expert:
             line.add("--enable-expert-parallel")
+        if FILTER not in self._given and filters_experts(self.case)[0]:
+            line.add(FILTER)
         if engine.all2all_backend is not None and engine.version >= _ALL2ALL_FLAG_SINCE:
             line.add("--all2all-backend", engine.all2all_backend)
 
@@ -281,11 +284,6 @@ def speculation(engine: Engine) -> dict[str, Any]:
     """The model's own multi-token prediction as drafter, under the name the version has for it."""
     method = "mtp" if engine.version >= MTP_METHOD_SINCE else "deepseek_mtp"
     return {"method": method, "num_speculative_tokens": engine.speculative_tokens}
-
-
-def flag_of(name: str) -> str:
-    """The flag an entry of ``engine.arguments`` becomes."""
-    return name if name.startswith("--") else "--" + name.replace("_", "-")
 
 
 def environment(engine: Engine, host: Host, model_path: str, traffic_class: int | None = None) -> dict[str, str]:

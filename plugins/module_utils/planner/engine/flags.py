@@ -240,3 +240,8 @@ KV_CACHE_DTYPES: dict[str, Lifetime] = {
 def values_at(table: dict[str, Lifetime], release: Version) -> list[str]:
     """The names of a table that the release knows."""
     return [name for name, lifetime in table.items() if lifetime.covers(release)]
+
+
+def flag_of(name: str) -> str:
+    """The flag an entry of ``engine.arguments`` becomes."""
+    return name if name.startswith("--") else "--" + name.replace("_", "-")
