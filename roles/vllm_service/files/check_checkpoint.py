@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Before ranks start: whether a checkpoint's files are still those that were verified. Cheap, for no weights are read.
