@@ -21,6 +21,8 @@ from ansible_collections.moefleet.serving.plugins.module_utils.weights.manifest 
 from ansible_collections.moefleet.serving.plugins.module_utils.weights.metadata import record
 from ansible_collections.moefleet.serving.plugins.module_utils.weights.sources import Source
 
+from .agents import Host
+
 REVISION = "a" * 40
 SHARD = "model-00002-of-00002.safetensors"
 
@@ -34,7 +36,7 @@ def write_checkpoint(folder: Path, seed: int = 1) -> Path:
     (folder / "code" / "model.py").write_text("print('hello')\n")
     config = {"architectures": ["DeepseekV3ForCausalLM"], "quantization_config": {"quant_method": "fp8"}}
     (folder / "config.json").write_text(json.dumps(config))
-    index = {"metadata": {"total_size": 600_000}, "weight_map": {"a": SHARD}}
+    index = {"metadata": {"total_size": 600_000}, "weight_map": {"a": "model-00001-of-00002.safetensors", "b": SHARD}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     return folder
 
@@ -42,7 +44,7 @@ def write_checkpoint(folder: Path, seed: int = 1) -> Path:
 @dataclass
 class Web:
     """An HTTP directory. `cuts` says after how many bytes of an answer it hangs up, one answer each; `asked` lists
-    path, range and credentials.
+    path, range and credentials; `lie` is added to the length that it says.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class Web:
     status: int = 0
     url: str = ""
     redirect: str = ""
+    lie: int = 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -77,7 +80,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = path.read_bytes()
         begin = int(wanted[6:].split("-")[0]) if wanted and web.ranges else 0
         self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(content) - begin))
+        self.send_header("Content-Length", str(len(content) - begin + web.lie))
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         self.end_headers()
@@ -132,6 +135,15 @@ def elsewhere(checkpoint: Path) -> Iterator[Web]:
 def place(web: Web, tmp_path: Path) -> transfer.Place:
     """Where files go in the tests, from the server."""
     return transfer.Place(tmp_path / "target", Source("http", web.url), give_up_s=0.2, retry_s=0.01)
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[list[Host]]:
+    """Three hosts."""
+    hosts = [Host(tmp_path / f"host-{number}" / "model") for number in range(3)]
+    yield hosts
+    for host in hosts:
+        host.stop()
 
 
 @pytest.fixture

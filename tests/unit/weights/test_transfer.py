@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import random
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,62 @@ def test_a_source_with_another_size_is_refused_at_once(
     (checkpoint / SHARD).write_bytes(bytes(size))
     with pytest.raises(WeightsError, match=f"has {size} bytes, the manifest says 300000"):
         transfer.bring(place, shard, transfer.Meter())
+
+
+@pytest.mark.parametrize("lie", [-1, 1])
+def test_a_source_that_lies_about_the_length_is_refused_at_once(
+    place: transfer.Place, web: Web, shard: File, lie: int
+) -> None:
+    web.lie = lie
+    with pytest.raises(WeightsError, match=f"other-content.*has {300_000 + lie} bytes, the manifest says 300000"):
+        transfer.bring(place, shard, transfer.Meter())
+    assert len(web.asked) == 1
+
+
+def test_a_range_that_is_answered_with_the_whole_file_is_not_appended(
+    place: transfer.Place, web: Web, shard: File, checkpoint: Path
+) -> None:
+    """Status 200: what an earlier run left is written anew."""
+    web.ranges = False
+    place.directory.mkdir()
+    (place.directory / f"{SHARD}.part").write_bytes((checkpoint / SHARD).read_bytes()[:123_456])
+    meter = transfer.Meter()
+    assert transfer.bring(place, shard, meter) == shard.sha256
+    assert [wanted for _, wanted, _ in web.asked] == ["bytes=123456-"]
+    assert meter.came == shard.size
+
+
+class Clock:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        """What the meter sees."""
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        """Nobody tells the transfer to stop meanwhile."""
+        self.now += seconds
+        return False
+
+
+@pytest.mark.parametrize("cap", [1_000.0, 1e6, 2.5e9])
+def test_a_cap_holds_over_any_run_of_chunks(monkeypatch: pytest.MonkeyPatch, cap: float) -> None:
+    """Bytes over time never exceed the cap by more than what the tenth of a second of grace lets through."""
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock.monotonic)
+    meter = transfer.Meter(cap)
+    monkeypatch.setattr(meter.stop, "wait", clock.wait)
+    began, rng = clock.now, random.Random(7)
+    for _ in range(500):
+        meter.count(rng.randint(1, int(cap)))
+        # The network is slow at times, and what it didn't bring then may not come in a burst later.
+        clock.now += rng.choice((0.0, 0.0, 0.4 / 1000))
+    passed = clock.now - began
+    assert meter.came <= cap * (passed + 0.1)
+    assert meter.came >= 0.95 * cap * passed
 
 
 def test_a_placeholder_is_refused_as_such(place: transfer.Place, shard: File, checkpoint: Path) -> None:
