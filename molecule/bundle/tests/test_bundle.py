@@ -22,7 +22,7 @@ BUNDLE = hosts.LAB_DIRECTORY / "bundle"
 ON_HOST = "/var/lib/moefleet/bundle"
 ENGINE = "/opt/moefleet/bundled"
 MODEL = "/var/lib/moefleet/models/bundled"
-WHEEL = "wheels/packaging-24.2-py3-none-any.whl"
+WHEEL, LOCK = "wheels/packaging-24.2-py3-none-any.whl", "wheels/small-python3.11.txt"
 
 
 def install(*arguments: str, **variables: object) -> dict[str, int]:
@@ -83,32 +83,25 @@ def test_the_bundle_is_checked_by_no_tool_of_ours(controller: Host) -> None:
 
 
 def test_only_a_whole_bundle_mends_a_host(machines: dict[str, Host]) -> None:
-    """A flipped byte and a missing file are refused before any host gets a file; then what is missing comes."""
+    """A flipped byte is refused before any host gets a file. Then what is missing comes, and what flipped on the host
+    itself, though its size and time of change are as before."""
     wheel, second = BUNDLE / WHEEL, machines["mol-1"]
     whole = wheel.read_bytes()
-    second.check_output(f"rm {ON_HOST}/{WHEEL}; echo old > {ON_HOST}/wheels/old.whl")
+    second.check_output(
+        f"cd {ON_HOST}; rm {WHEEL}; echo old > wheels/old.whl; touch -r {LOCK} t;"
+        f" printf X | dd of={LOCK} bs=1 seek=9 conv=notrunc status=none; touch -r t {LOCK}; rm t"
+    )
     try:
         wheel.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         assert f"{wheel} has other content than SHA256SUMS says: copy the bundle again" in refusal()
-        wheel.unlink()
-        assert f"{wheel} is missing: copy the bundle again" in refusal()
     finally:
         wheel.write_bytes(whole)
-    assert install("--check") == {"mol-0": 0, "mol-1": 1}
+    assert install("--check", bundle_check_content=True) == {"mol-0": 0, "mol-1": 1}
     assert not second.file(f"{ON_HOST}/{WHEEL}").exists
-    assert second.file(f"{ON_HOST}/wheels/old.whl").exists
-    assert install() == {"mol-0": 0, "mol-1": 1}
-    assert second.file(f"{ON_HOST}/{WHEEL}").exists
-    assert not second.file(f"{ON_HOST}/wheels/old.whl").exists
-
-
-def test_a_byte_that_flipped_on_a_host_is_found_by_reading(machines: dict[str, Host]) -> None:
-    """Its size and time of change are as before."""
-    machines["mol-1"].check_output(
-        f"cd {ON_HOST}; touch -r {WHEEL} t; printf X | dd of={WHEEL} bs=1 seek=9 conv=notrunc status=none;"
-        f" touch -r t {WHEEL}; rm t"
-    )
     assert install(bundle_check_content=True) == {"mol-0": 0, "mol-1": 1}
+    there = {path: (BUNDLE / path).read_bytes() for path in (WHEEL, LOCK)}
+    assert {path: second.file(f"{ON_HOST}/{path}").content for path in there} == there
+    assert not second.file(f"{ON_HOST}/wheels/old.whl").exists
 
 
 def other(directory: Path, change: Callable[[dict[str, Any]], None]) -> str:
@@ -136,5 +129,10 @@ def test_a_bundle_that_does_not_fit_is_refused_with_all_reasons(tmp_path: Path) 
         assert f"{host}: it needs iperf3, which the bundle wasn't gathered for" in words
         assert f"{host}: it wants revision first, the bundle has second" in words
 
-    words = refusal(bundle=other(tmp_path / "system", lambda document: document.update(system="ubuntu22.04")))
+
+def test_another_distribution_and_a_missing_file_are_refused(tmp_path: Path) -> None:
+    directory = other(tmp_path / "system", lambda document: document.update(system="ubuntu22.04"))
+    (Path(directory) / WHEEL).unlink()
+    words = refusal(bundle=directory)
     assert "mol-1: its system is debian12, the bundle is for ubuntu22.04: gather one on a machine of debian12" in words
+    assert f"{directory}/{WHEEL} is missing: copy the bundle again" in words
