@@ -274,7 +274,7 @@ def _main_process(unit: dict[str, str] | None, names: list[str]) -> dict[str, An
     if unit is None:
         raise ProbeError("the unit could not be read")
     pid = unit.get("MainPID", "")
-    if not pid.isdigit() or pid == "0":
+    if not pid.isdecimal() or pid == "0":
         raise ProbeError(f"the unit has no main process ({unit.get('ActiveState')}, {unit.get('SubState')})")
     return host_probes.main_process(int(pid), names)
 

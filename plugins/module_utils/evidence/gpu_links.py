@@ -149,7 +149,7 @@ def parse_topology(text: str, context: Context | None = None) -> Evidence:
             links[cells[0]] = cells[1 : len(nodes) + 1]
             numa = cells[len(nodes) + 2 : len(nodes) + 3]
             if cells[0].startswith("GPU"):
-                values["numa"][cells[0]] = int(numa[0]) if numa and numa[0].isdigit() else None
+                values["numa"][cells[0]] = int(numa[0]) if numa and numa[0].isdecimal() else None
     names = {match.group(1): match.group(2) for match in map(_NIC_NAME.match, lines) if match is not None}
     if not _is_matrix(nodes, links) or not any(_LEGEND.match(line) for line in lines[start:]):
         found.unknowns.append("the matrix or its legend is not complete: cut off")

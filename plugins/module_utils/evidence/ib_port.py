@@ -238,9 +238,9 @@ def _read_devinfo(lines: Sequence[str]) -> list[Port]:
             expected.setdefault(device, 1)
         elif pair is not None and device:
             name, value = pair.groups()
-            if name == "phys_port_cnt" and value.isdigit():
+            if name == "phys_port_cnt" and value.isdecimal():
                 expected[device] = int(value[:3])
-            elif name == "port" and value.isdigit():
+            elif name == "port" and value.isdecimal():
                 ports.append(Port(device, int(value[:3]), speaks_mtu=True))
             elif ports and ports[-1].device == device:
                 _set(ports[-1], name, value)

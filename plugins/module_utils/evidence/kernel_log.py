@@ -63,7 +63,7 @@ def parse(text: str, context: Context | None = None) -> Evidence:
         "version_mismatch": None,
     }
     found = Findings()
-    ignored = {int(item) for item in words(context, "ignore_xids") or [] if item.isdigit()}
+    ignored = {int(item) for item in words(context, "ignore_xids") or [] if item.isdecimal()}
     messages = 0
     for place, line in enumerate(lines, start=1):
         # A last line without an end may be cut off: it can accuse, but not acquit.

@@ -133,7 +133,7 @@ def _peer() -> dict[str, Any]:
 
 
 def _add_tlv(peer: dict[str, Any], oui: Any, subtype: Any, value: Any) -> None:
-    if re.sub(r"[^0-9a-f]", "", str(oui).lower()) != _IEEE_8021 or not str(subtype).strip().isdigit():
+    if re.sub(r"[^0-9a-f]", "", str(oui).lower()) != _IEEE_8021 or not str(subtype).strip().isdecimal():
         return
     octets = [int(pair, 16) for pair in re.findall(r"\b[0-9a-fA-F]{2}\b", str(value))]
     if not decode(int(str(subtype).strip()[:4]), octets, peer):

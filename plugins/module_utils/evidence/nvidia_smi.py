@@ -360,7 +360,7 @@ def _mig_rows(lines: Sequence[str]) -> list[tuple[Any, str, str]]:
         if "mig.mode.current" in names and "mig.mode.pending" in names:
             columns = (0, names.index("mig.mode.current"), names.index("mig.mode.pending"))
         elif re.match(r"^(?:\d{1,3}|GPU-[0-9a-fA-F-]+|[0-9a-fA-F:.]{7,16})$", cells[0]):
-            name: Any = int(cells[0]) if cells[0].isdigit() else cells[0]
+            name: Any = int(cells[0]) if cells[0].isdecimal() else cells[0]
             cells += [""] * (max(columns) + 1 - len(cells))
             # A row that ends early is cut off: its mode reads as a question, not as "not supported".
             rows.append((name, cells[columns[1]] or "?", cells[columns[2]] or "?"))

@@ -76,9 +76,7 @@ def parse(text: str, context: Context | None = None) -> Evidence:
         ``consistent``; of a table with several rows: ``cases``, the same and ``verdict`` and ``reasons`` by case.
     """
     lines = clean_lines(text)
-    mapping = {
-        int(key): int(value) for key, value in (table(context, "dscp_to_priority") or {}).items() if key.isdigit()
-    }
+    mapping = _mapping(table(context, "dscp_to_priority"))
     rows = _rows(lines)
     if rows is not None:
         return _parse_table(rows, lines, mapping)

@@ -36,7 +36,7 @@ def cpu_list(value: str) -> list[int]:
     found: list[int] = []
     for part in value.split(","):
         first, _, last = part.strip().partition("-")
-        if first.isdigit():
+        if first.isdecimal():
             found += range(int(first), int(last or first) + 1)
     return found
 

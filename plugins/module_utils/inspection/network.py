@@ -149,7 +149,7 @@ def _owners(look: Look, inodes: set[str]) -> dict[str, dict[str, Any]]:
     """The process behind each socket, and the systemd unit it belongs to."""
     found: dict[str, dict[str, Any]] = {}
     sockets = {f"socket:[{inode}]": inode for inode in inodes}
-    for pid in (name for name in look.names("/proc") if name.isdigit()):
+    for pid in (name for name in look.names("/proc") if name.isdecimal()):
         for number in look.names(f"/proc/{pid}/fd"):
             inode = sockets.get(look.link(f"/proc/{pid}/fd/{number}") or "")
             if inode is not None:

@@ -17,7 +17,9 @@ SWAPS = Path("/proc/swaps")
 def meminfo(text: str) -> dict[str, int]:
     """Bytes by name from the text of /proc/meminfo."""
     pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
-    return {name: int(value.split()[0]) * 1024 for name, value in pairs if value.split() and value.split()[0].isdigit()}
+    return {
+        name: int(value.split()[0]) * 1024 for name, value in pairs if value.split() and value.split()[0].isdecimal()
+    }
 
 
 def swap_files(text: str) -> dict[str, int]:

@@ -58,14 +58,14 @@ def unit_from(text: str) -> Unit:
     pairs: Mapping[str, str] = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     pid = pairs.get("MainPID", "0")
     started = pairs.get("ExecMainStartTimestamp", "").lstrip("@")
-    changes = [int(line[6:]) for line in text.splitlines() if line.startswith("INPUT=") and line[6:].isdigit()]
+    changes = [int(line[6:]) for line in text.splitlines() if line.startswith("INPUT=") and line[6:].isdecimal()]
     return Unit(
         active=pairs.get("ActiveState", "unknown"),
         result=pairs.get("Result", "unknown"),
-        main_pid=int(pid) if pid.isdigit() else 0,
+        main_pid=int(pid) if pid.isdecimal() else 0,
         invocation=pairs.get("InvocationID", ""),
         digest=pairs.get("MOEFLEET_DIGEST", ""),
-        outdated=started.isdigit() and any(change > int(started) for change in changes),
+        outdated=started.isdecimal() and any(change > int(started) for change in changes),
     )
 
 

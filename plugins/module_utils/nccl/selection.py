@@ -35,7 +35,7 @@ def rdma_ports(root: Path = Path("/")) -> list[Name]:
         Name(device.name, int(port.name), _text(port / "state").startswith(_ACTIVE))
         for device in _names(root / "sys/class/infiniband")
         for port in _names(device / "ports")
-        if port.name.isdigit()
+        if port.name.isdecimal()
     ]
 
 

@@ -81,9 +81,9 @@ def _rpm_part(left: str, right: str) -> int:
         for mark, less in (("~", -1), ("^", -1)):
             if mark in (one, other):
                 return less if one == mark else -less
-        if one.isdigit() != other.isdigit():
-            return 1 if one.isdigit() else -1
-        order = _sign(int(one) - int(other)) if one.isdigit() else (one > other) - (one < other)
+        if one.isdecimal() != other.isdecimal():
+            return 1 if one.isdecimal() else -1
+        order = _sign(int(one) - int(other)) if one.isdecimal() else (one > other) - (one < other)
         if order:
             return order
     if len(ours) == len(theirs):

@@ -84,7 +84,7 @@ def _chapter(claim: Data) -> str:
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:
     """Numbers in order of their value, before words."""
-    return [(not piece.isdigit(), int(piece) if piece.isdigit() else 0, piece) for piece in name.split(".")]
+    return [(not piece.isdecimal(), int(piece) if piece.isdecimal() else 0, piece) for piece in name.split(".")]
 
 
 def _group(name: str, claims: list[Data]) -> str:

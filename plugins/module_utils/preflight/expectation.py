@@ -141,5 +141,5 @@ def _number(key: str, value: Any) -> tuple[Any, str]:
 
 def _ports(value: Any) -> tuple[Any, str]:
     entries = value if isinstance(value, (list, tuple)) else [value]
-    numbers = [int(entry) for entry in entries if str(entry).isdigit() and 0 < int(entry) < 1 << 16]
+    numbers = [int(entry) for entry in entries if str(entry).isdecimal() and 0 < int(entry) < 1 << 16]
     return (tuple(numbers), "") if len(numbers) == len(entries) else (None, f"is {value!r}, not a list of TCP ports")

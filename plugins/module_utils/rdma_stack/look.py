@@ -45,7 +45,7 @@ def read_loaded(text: str) -> dict[str, tuple[int, tuple[str, ...]]]:
     found: dict[str, tuple[int, tuple[str, ...]]] = {}
     for line in text.splitlines():
         words = line.split()
-        if len(words) >= 4 and words[2].isdigit():
+        if len(words) >= 4 and words[2].isdecimal():
             found[words[0]] = (int(words[2]), tuple(name for name in words[3].split(",") if name not in ("", "-")))
     return found
 

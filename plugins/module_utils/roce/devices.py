@@ -76,7 +76,7 @@ def interface(host: Host) -> Interface:
     pci = _link_name(device)
     return Interface(
         name=name,
-        mtu=int(mtu) if mtu.isdigit() else None,
+        mtu=int(mtu) if mtu.isdecimal() else None,
         state=host.read(*NET, name, "operstate") or "",
         driver=_link_name(device / "driver"),
         pci=pci if re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.\d", pci) else "",
@@ -92,7 +92,7 @@ def devices(host: Host) -> dict[str, int]:
             table = host.path(*INFINIBAND, device, "ports", port, "gid_attrs", "ndevs")
             # Entries that hold nothing can't be read.
             names = {host.read(*table.relative_to(host.root).parts, index) for index in _names(table)}
-            if host.interface in names and port.isdigit():
+            if host.interface in names and port.isdecimal():
                 found.setdefault(device, int(port))
         behind = host.path(*INFINIBAND, device, "device", "net", host.interface).exists()
         if behind or host.read(*INFINIBAND, device, "parent") == host.interface:

@@ -268,7 +268,7 @@ def _pids_of(control_group: str, cgroups: str) -> list[int]:
         top = Path(mount) / control_group.lstrip("/")
         if (top / "cgroup.procs").is_file():
             lists = [_read_text(path) for path in top.rglob("cgroup.procs")]
-            return sorted({int(word) for text in lists for word in text.split() if word.isdigit()})
+            return sorted({int(word) for text in lists for word in text.split() if word.isdecimal()})
     raise ProbeError(f"the control group {control_group} is nowhere under {cgroups}")
 
 

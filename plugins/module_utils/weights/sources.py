@@ -150,9 +150,9 @@ def _total(answer: http.client.HTTPResponse, offset: int) -> tuple[int, int]:
     words = answer.headers.get("Content-Range", "")
     if answer.status == 206 and "/" in words:
         total = words.rsplit("/", 1)[1]
-        return offset, int(total) if total.isdigit() else -1
+        return offset, int(total) if total.isdecimal() else -1
     length = answer.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdigit() and not answer.headers.get("Content-Encoding") else -1
+    return 0, int(length) if length.isdecimal() and not answer.headers.get("Content-Encoding") else -1
 
 
 def open_file(source: Source, path: str, offset: int) -> tuple[BinaryIO, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import pytest
@@ -102,6 +103,15 @@ def test_any_text_and_any_context_are_read_without_raising(tool: str, data: st.D
     source = st.text() | st.sampled_from(own) if own else st.text()
     evidence = registry.parse(tool, data.draw(source), context)
     assert evidence.verdict in {PASS, WARN, FAIL, UNKNOWN}
+
+
+@pytest.mark.parametrize("tool", registry.TOOLS)
+def test_what_only_looks_like_a_digit_is_no_number(tool: str) -> None:
+    """`str.isdigit` takes a superscript for one, and `int` does not."""
+    odd = {key: {"²": None} for key in registry.TOOLS[tool].context}
+    for captured in (captured.text for captured in CAPTURED if captured.tool == tool):
+        text = re.sub(r"\d", "²", captured)
+        assert {registry.parse(tool, text, context).verdict for context in ({}, odd)} <= {PASS, WARN, FAIL, UNKNOWN}
 
 
 def test_an_unusable_context_is_unknown_and_says_so() -> None:

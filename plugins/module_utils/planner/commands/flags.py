@@ -160,7 +160,7 @@ def _check_nccl(where: str, name: str, value: str, notes: Notes) -> None:
     if note is not None and note[0] in (None, value):
         notes.alters("variable_no_effect", f"{where}: {name}{'=' + value if note[0] else ''} {note[1]}", "leave it out")
     elif name == "NCCL_NET_GDR_LEVEL":
-        hint = "; numbers are its old form" if value.isdigit() else ""
+        hint = "; numbers are its old form" if value.isdecimal() else ""
         message = f"{where}: NCCL's own choice (PXB) is right where a NIC shares a switch with a GPU{hint}"
         notes.alters("variable_discouraged", message, "leave it unset")
     elif name == "NCCL_IB_DISABLE" and value == "1":

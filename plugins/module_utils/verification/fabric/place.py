@@ -49,7 +49,7 @@ def look(
         "rdma": rdma,
         "rdma_reason": reason,
         "gpus": _count(root.joinpath(*_GPUS)),
-        "mtu": int(mtu) if mtu and mtu.isdigit() else None,
+        "mtu": int(mtu) if mtu and mtu.isdecimal() else None,
         "service": _state(run, unit, root) if unit else None,
     }
 

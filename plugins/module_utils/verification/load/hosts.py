@@ -124,7 +124,7 @@ def _unit(result: Mapping[str, Any] | None) -> Mapping[str, str] | None:
 
 def _number(unit: Mapping[str, str], name: str) -> int:
     text = unit.get(name, "")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isdecimal() else 0
 
 
 def _killed(result: Mapping[str, Any] | None) -> int:
