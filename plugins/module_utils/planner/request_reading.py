@@ -38,6 +38,8 @@ DEFAULT_RPC_PORT = 13345
 # Beyond any service; a larger number is a slip.
 _MOST_SESSIONS = 10**7
 _MOST_TOKENS = 10**8
+_MOST_BYTES = 1 << 60
+_MOST_SERVERS = 10**4
 MIXED_GPUS = ("refuse", "weakest")
 # Lengths of a request where none are given: a conversation's turn, answered at some length.
 DEFAULT_INPUT_TOKENS = 1024
@@ -303,12 +305,12 @@ def _read_engine(raw: Any, findings: list[Finding]) -> Engine | None:
         platform=platform,
         gpu_memory_utilization=section.number("gpu_memory_utilization", None, 0, 1),
         kv_cache_dtype=dtype,
-        max_model_len=section.integer("max_model_len", None, 1),
-        kv_cache_memory_bytes=section.integer("kv_cache_memory_bytes", None, 1),
-        max_num_seqs=section.integer("max_num_seqs", None, 1),
-        max_num_batched_tokens=section.integer("max_num_batched_tokens", None, 1),
+        max_model_len=section.integer("max_model_len", None, 1, _MOST_TOKENS),
+        kv_cache_memory_bytes=section.integer("kv_cache_memory_bytes", None, 1, _MOST_BYTES),
+        max_num_seqs=section.integer("max_num_seqs", None, 1, _MOST_SESSIONS),
+        max_num_batched_tokens=section.integer("max_num_batched_tokens", None, 1, _MOST_TOKENS),
         all2all_backend=section.text("all2all_backend", None),
-        api_server_count=section.integer("api_server_count", None, 1),
+        api_server_count=section.integer("api_server_count", None, 1, _MOST_SERVERS),
         host=section.text("host", EVERY_ADDRESS) or EVERY_ADDRESS,
         port=section.integer("port", DEFAULT_PORT, 1, 65535) or DEFAULT_PORT,
         rpc_port=section.integer("rpc_port", DEFAULT_RPC_PORT, 1, 65535) or DEFAULT_RPC_PORT,

@@ -193,3 +193,13 @@ def test_no_input_makes_it_raise(place: str, value: Any) -> None:
 @given(JSON)
 def test_anything_at_all_is_answered_with_findings(raw: Any) -> None:
     assert make_plan(raw).errors
+
+
+@pytest.mark.parametrize(
+    "name", ["max_model_len", "kv_cache_memory_bytes", "max_num_seqs", "max_num_batched_tokens", "api_server_count"]
+)
+def test_a_number_beyond_any_service_is_refused(reference: Callable[..., dict[str, Any]], name: str) -> None:
+    """Also where no floating-point number could hold what follows from it."""
+    raw = reference()
+    raw["engine"][name] = 10**400
+    assert any(f"engine.{name} is" in finding.message for finding in make_plan(raw).errors)
