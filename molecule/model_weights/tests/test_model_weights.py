@@ -46,8 +46,22 @@ def test_a_flipped_byte_and_a_missing_file_are_refused(converge: Path, second: H
     assert "model-00001-of-00002.safetensors: FAILED" not in words
     assert "[mol-1]: FAILED" in words
     assert "[mol-0]: FAILED" not in words
-    # Without reading the content, which takes long for real models, the list alone is asked for.
+    # Without reading the content, which takes long for real models, a file that is missing is seen, a byte is not.
+    assert f"{MODEL}/config.json" in hosts.refused(converge, ONLY_ROLE, variables={"read_content": False})
+    second.check_output(f"cp -a {MODEL}.kept/config.json {MODEL}/config.json")
     hosts.played(converge, ONLY_ROLE, variables={"read_content": False})
+
+
+def test_another_model_than_the_plans_is_refused_unless_the_inventory_says_otherwise(converge: Path) -> None:
+    planned = {"model_types": ["deepseek_v3"], "quantisation": "none", "bytes": 1_000_000}
+    words = hosts.refused(converge, ONLY_ROLE, variables={"model_weights_planned": planned})
+    assert "model_type is made_up, the plan's is deepseek_v3" in words
+    assert "its weights have 21000 bytes, the plan's model has 1000000" in words
+    own = {"model_types": [], "bytes": 21_500}
+    outcome = hosts.played(
+        converge, ONLY_ROLE, variables={"model_weights_planned": planned, "model_weights_expected": own}
+    )
+    assert {name: outcome.changed(name) for name in hosts.NAMES} == dict.fromkeys(hosts.NAMES, 0)
 
 
 def test_a_check_run_reads_too(converge: Path, second: Host) -> None:
