@@ -70,13 +70,13 @@ class ActionModule(ActionBase):
         """Look, copy, verify."""
         look = self._step("compared")
         differs, strays = look["differs"], look["strays"]
-        changed = bool(differs or strays)
+        asked = self._task.args.get("state", "present")
+        changed = bool(differs or strays) and asked == "present"
         diff = {
             "before": "".join(f"{path}: {why}\n" for path, why in differs.items()) + "".join(f"{p}\n" for p in strays),
             "after": "".join(f"{path}\n" for path in differs),
         }
-        acts = self._task.args.get("state", "present") == "present" and not self._task.check_mode
-        if changed and acts:
+        if changed and not self._task.check_mode:
             sizes = {str(row["path"]): int(row["size"]) for row in self._task.args["files"] if row["path"] in differs}
             left = self._copy(sizes)
             if left:

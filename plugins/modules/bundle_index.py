@@ -52,6 +52,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.moefleet.serving.plugins.module_utils.bundle import document as documents
+from ansible_collections.moefleet.serving.plugins.module_utils.weights.metadata import digest_of
 from ansible_collections.moefleet.serving.plugins.module_utils.weights.store import known
 
 
@@ -65,7 +66,7 @@ def digests_of(directory: Path, files: dict[str, int], weights: str) -> dict[str
         row = verified.get(path[len(weights) + 1 :]) if weights and path.startswith(f"{weights}/") else None
         status = target.stat()
         fresh = row is not None and row[:2] == (status.st_size, status.st_mtime_ns)
-        found[path] = row[2] if row is not None and fresh else documents.digest(target)
+        found[path] = row[2] if row is not None and fresh else digest_of(target)
     return found
 
 

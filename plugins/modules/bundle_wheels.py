@@ -51,7 +51,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.moefleet.serving.plugins.module_utils.bundle.document import digest
+from ansible_collections.moefleet.serving.plugins.module_utils.weights.metadata import digest_of
 from ansible_collections.moefleet.serving.plugins.module_utils.wheels import lock as locks
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     )
     directory = Path(module.params["path"])
     files = sorted(file for file in directory.glob("*") if file.is_file()) if directory.is_dir() else []
-    there = {f"sha256:{digest(file)}": file for file in files}
+    there = {f"sha256:{digest_of(file)}": file for file in files}
     wanted: set[str] = set()
     missing: dict[str, list[str]] = {}
     try:

@@ -21,7 +21,7 @@ from ..hosts.commands import Result
 from ..packages import versions
 from ..packages.apt import read_madison
 from ..packages.model import PackageError, Runner
-from .document import digest
+from ..weights.metadata import digest_of
 
 ORIGIN = "moefleet-bundle"
 SOURCES = Path("etc/apt/sources.list.d")
@@ -187,7 +187,7 @@ class Gatherer:
             done = self._run(argv)
             if done.status != 0:
                 raise PackageError(f"could not download packages: {done.words}. Run this again, it goes on there")
-            by_digest = {digest(file): file for file in incoming.iterdir()}
+            by_digest = {digest_of(file): file for file in incoming.iterdir()}
             for record in some:
                 if record.sha256 not in by_digest:
                     raise PackageError(f"{record.name} {record.version} came with another digest than its list says")
@@ -200,7 +200,7 @@ def differing(records: Sequence[Record], directory: Path) -> list[Record]:
 
     def right(record: Record) -> bool:
         file = directory / record.file
-        return file.is_file() and file.stat().st_size == record.size and digest(file) == record.sha256
+        return file.is_file() and file.stat().st_size == record.size and digest_of(file) == record.sha256
 
     return [record for record in records if not right(record)]
 

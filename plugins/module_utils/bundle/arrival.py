@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..weights.manifest import VERIFIED
+from ..weights.metadata import digest_of
 from ..weights.store import free_bytes, known
-from .document import BundleError, digest, files_in, inside
+from .document import BundleError, files_in, inside
 
 # Where files lie while they come.
 INCOMING = ".incoming"
@@ -46,7 +47,7 @@ def missing(directory: Path, wanted: Mapping[str, Wanted], full: bool) -> dict[s
         trusted = seen.get(path) == (status.st_size, status.st_mtime_ns, file.sha256)
         if status.st_size != file.size:
             found[path] = f"has {status.st_size} bytes instead of {file.size}"
-        elif not (trusted and not full) and digest(directory / path) != file.sha256:
+        elif not (trusted and not full) and digest_of(directory / path) != file.sha256:
             found[path] = "has other content"
     return found
 
@@ -85,7 +86,7 @@ def accept(directory: Path, wanted: Mapping[str, Wanted], came: Mapping[str, str
     """
     incoming = directory / INCOMING
     for path, name in came.items():
-        if not inside(path) or digest(incoming / name) != wanted[path].sha256:
+        if not inside(path) or digest_of(incoming / name) != wanted[path].sha256:
             raise BundleError(f"{path} came with other content than the bundle's list says: run this again")
     for path, name in came.items():
         target = directory / path

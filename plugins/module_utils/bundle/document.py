@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ..weights.manifest import VERIFIED
+from ..weights.metadata import digest_of
 
 SCHEMA = 1
 DOCUMENT = "BUNDLE.json"
 SUMS = "SHA256SUMS"
-CHUNK = 1 << 20
 # What the store of weights keeps for itself.
 PRIVATE = frozenset({VERIFIED, ".transfer.json"})
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
@@ -26,15 +26,6 @@ _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 class BundleError(Exception):
     """A bundle that can't be used or made; says what is wrong and what to do."""
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    found = hashlib.sha256()
-    with path.open("rb") as handle:
-        for chunk in iter(lambda: handle.read(CHUNK), b""):
-            found.update(chunk)
-    return found.hexdigest()
 
 
 def text_digest(text: str) -> str:
@@ -139,7 +130,7 @@ def flipped(directory: Path, digests: Mapping[str, str], paths: Iterable[str]) -
     found = []
     for path in sorted(set(paths)):
         try:
-            wrong = "" if digest(directory / path) == digests.get(path) else f"has other content than {SUMS} says"
+            wrong = "" if digest_of(directory / path) == digests.get(path) else f"has other content than {SUMS} says"
         except OSError as error:
             wrong = f"can't be read ({error.strerror})"
         if wrong:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.moefleet.serving.plugins.module_utils.bundle import document as documents
+from ansible_collections.moefleet.serving.plugins.module_utils.weights.metadata import digest_of
 
 ENGINE = {"lock": "cpu-python3.11.txt", "python": "3.11", "sha256": "a" * 64}
 HOST = {"system": "debian12", "architecture": "x86_64", "packages": ["gcc"], "engine": ENGINE, "revision": "first"}
@@ -29,7 +30,7 @@ def made(directory: Path, **more: Any) -> dict[str, Any]:
         **more,
     }
     text = documents.to_json(document)
-    digests = {"wheels/a.whl": documents.digest(directory / "wheels/a.whl"), "BUNDLE.json": documents.text_digest(text)}
+    digests = {"wheels/a.whl": digest_of(directory / "wheels/a.whl"), "BUNDLE.json": documents.text_digest(text)}
     (directory / "BUNDLE.json").write_text(text, encoding="utf-8")
     (directory / "SHA256SUMS").write_text(documents.write_sums(digests), encoding="utf-8")
     return document

@@ -27,13 +27,13 @@ NODE: list[dict[str, Any]] = [
 
 
 def test_each_thing_comes_once() -> None:
-    found = bundle_needs({"node-0": NODE, "node-1": NODE}, "/work")
+    found = bundle_needs({"node-0": NODE, "node-1": NODE}, "/srv/lists")
     assert found["asked"] == ["dkms", "driver=550", "free", "gcc"]
     assert found["names"] == ["dkms", "driver", "free", "gcc"]
     assert found["files"] == [{"path": "/a", "sha256": "b"}]
     assert found["sources"] == [SOURCE]
     assert found["source_files"] == {
-        "/etc/apt/sources.list.d/v.list": "deb [signed-by=/work/etc/apt/keyrings/key.asc] u /"
+        "/etc/apt/sources.list.d/v.list": "deb [signed-by=/srv/lists/etc/apt/keyrings/key.asc] u /"
     }
     assert found["engines"] == [{"lock": "cpu.txt", "python": "3.11", "sha256": "a"}]
     assert found["locks"] == {"cpu.txt": "vllm==1"}

@@ -53,6 +53,11 @@ def test_every_host_of_a_pipeline_reads_all_experts_and_each_rank_its_own(refere
         ({"parallel": {"tensor": 1, "expert": True, "redundant_experts": 32}}, "EPLB may put any expert on any rank"),
         ({"engine": {"version": "0.17.0"}}, "vLLM leaves out other ranks' experts from 0.18.0 on"),
         ({"engine": {"arguments": {"enable_ep_weight_filter": False}}}, "engine.arguments has it off"),
+        ({"engine": {"arguments": {"load-format": "runai_streamer"}}}, "another way of loading"),
+        (
+            {"engine": {"arguments": {"model_loader_extra_config": {"enable_multithread_load": True}}}},
+            "another way of loading",
+        ),
     ],
 )
 def test_without_the_filter_each_rank_reads_all_and_the_plan_says_why(
@@ -63,6 +68,13 @@ def test_without_the_filter_each_rank_reads_all_and_the_plan_says_why(
     assert reason in plan["loading"]["reason"]
     assert plan["loading"]["rank_bytes"] == plan["loading"]["host_bytes"] == WHOLE
     assert plan["loading"]["saved_bytes"] == 0
+
+
+def test_packed_experts_are_not_counted_on(reference: Reference) -> None:
+    plan = planned(reference, precision="awq", model_path="/models/deepseek-v3-awq")
+    assert not plan["loading"]["filtered"]
+    assert "experts in awq are packed" in plan["loading"]["reason"]
+    assert not any(flags(plan))
 
 
 def test_what_the_user_says_is_not_said_twice(reference: Reference) -> None:

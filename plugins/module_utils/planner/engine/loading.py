@@ -13,6 +13,11 @@ from ..models.model import MOE_LAYER
 from .flags import FLAGS, flag_of
 
 FILTER = "--enable-ep-weight-filter"
+# Precisions whose experts are tensors called `.weight`, which every release with the filter leaves out. Packed ones
+# (`.weight_packed`, `.qweight`) it leaves out in some or in none.
+_PLAIN = ("bf16", "fp8")
+_FUSED = ("llama4",)
+_OTHER_LOADERS = {"--load-format", "--model-loader-extra-config"}
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,19 @@ def filters_experts(case: Deployment) -> tuple[bool, str]:
     if case.parallel.eplb:
         return False, "EPLB may put any expert on any rank, so each rank reads all"
     since = FLAGS[FILTER].introduced
-    if case.engine.name != "vllm" or case.engine.version < since:
-        return False, f"vLLM leaves out other ranks' experts from {since} on"
-    if any(flag_of(name) == FILTER and value is False for name, value in case.engine.arguments.items()):
-        return False, "engine.arguments has it off"
-    return True, "each rank reads its own experts and what all ranks have"
+    given = {flag_of(name): value for name, value in case.engine.arguments.items()}
+    obstacles = (
+        (
+            case.engine.name != "vllm" or case.engine.version < since,
+            f"vLLM leaves out other ranks' experts from {since} on",
+        ),
+        (case.model.kind in _FUSED, "all experts of a layer are in one tensor"),
+        (case.precision not in _PLAIN, f"experts in {case.precision} are packed, which not every release leaves out"),
+        (bool(_OTHER_LOADERS & given.keys()), "engine.arguments has another way of loading, which may read all"),
+        (given.get(FILTER) is False, "engine.arguments has it off"),
+    )
+    obstacle = next((words for holds, words in obstacles if holds), "")
+    return not obstacle, obstacle or "each rank reads its own experts and what all ranks have"
 
 
 def loading(case: Deployment, layout: Layout) -> Loading:
