@@ -2,13 +2,13 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Watch the memory of a host's GPUs while something else goes on, and say its peak."""
+"""Watch a host's GPUs while something else goes on, and say the peak of their memory and the mean of their use."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gpu_watch
-short_description: Watch the memory of a host's GPUs over a time, and say the peak
+short_description: Watch a host's GPUs over a time, and say their peak of memory and their use
 version_added: 0.1.0
 description:
   - With O(state=started) a transient unit of systemd, C(moefleet-gpu-watch.service), asks C(nvidia-smi) every so often.
@@ -64,6 +64,10 @@ gpu:
         it isn't known.
       type: list
       elements: dict
+    use_percent:
+      description: >-
+        The mean over all answers and GPUs of the share of time in which a kernel ran; C(null) where an answer had none.
+      type: float
     samples:
       description: How often nvidia-smi answered.
       type: int

@@ -27,7 +27,7 @@ PACKAGES = (
     *("openssh-server", "python3", "python3-apt"),
     # the network and RDMA
     *("iproute2", "iputils-ping", "ethtool", "pciutils"),
-    *("rdma-core", "ibverbs-providers", "ibverbs-utils", "rdmacm-utils", "perftest"),
+    *("rdma-core", "ibverbs-providers", "ibverbs-utils", "rdmacm-utils", "perftest", "iperf3"),
 )
 # Of no use in a guest, and a third of the image.
 EXCLUDED = (

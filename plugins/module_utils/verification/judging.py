@@ -69,7 +69,7 @@ class _Measured:
     """The runs of one figure at one place, read: values of the runs that count, and what is wrong with the others.
 
     ``spoiled`` are the figures of runs that don't count: they are shown, and judge nothing. ``notes`` are what passing
-    runs say of themselves.
+    runs say of themselves. ``noise``: a run calls its own change one that repetitions alone may make.
     """
 
     place: Place
@@ -83,6 +83,7 @@ class _Measured:
     notes: tuple[str, ...]
     command: str
     samples: int | None
+    noise: bool
 
     def value(self, entry: Acceptance) -> float | None:
         """Return the figure that is judged; None where no run gave one."""
@@ -230,6 +231,7 @@ def _gather(entry: Acceptance, place: Place, ones: Sequence[Measurement]) -> _Me
         notes=tuple(notes),
         command=shlex.join(next((one.argv for one in ones if one.argv), ())),
         samples=_samples(entry, runs),
+        noise=any(run.values.get("within_noise") is True for run in runs),
     )
 
 
@@ -274,6 +276,9 @@ def _check_measured(entry: Acceptance, limits: Limits, one: _Measured, middle: f
         verdicts.append(band)
         if band != PASS:
             reasons.insert(0, f"{entry.title} is {_amount(value, entry)}")
+        elif one.noise and limits.threshold is not None:
+            verdicts.append(WARN)
+            reasons.insert(0, f"{entry.title} is {_amount(value, entry)}, which repetitions alone may make")
         verdict, reason = _compare(entry, limits.low_share, one, value, middle)
         verdicts.append(verdict)
         reasons += [reason] if reason else []

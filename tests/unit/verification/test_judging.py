@@ -338,3 +338,14 @@ def test_what_is_no_measurement_is_refused(entry: dict[str, Any], code: str) -> 
     with pytest.raises(VerificationError) as error:
         judged(entry)
     assert error.value.code == code
+
+
+@pytest.mark.parametrize(("noise", "verdict"), [(True, "warn"), (False, "pass")])
+def test_a_gain_within_noise_keeps_no_threshold(noise: bool, verdict: str) -> None:
+    values = {"change_percent": 13.0, "within_noise": noise}
+    said = {"evidence": {"verdict": "pass", "values": values, "reasons": []}}
+    check = one("eplb_throughput_gain", said)
+    assert (check.verdict, check.value) == (verdict, 13.0)
+    assert ("repetitions alone may make" in check.reason) is noise
+    # Without a threshold there is nothing that it would have kept.
+    assert one("experiment_mtp", said).verdict == "pass"

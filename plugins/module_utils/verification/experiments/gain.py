@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...evidence.result import PASS, UNKNOWN, number
-from ..entries import measured
+from ..entries import measured, not_applicable
 
 # The figures of a run by what a gain is of: throughput is better when it grows, a latency when it shrinks.
 THROUGHPUT = "output_tokens_s"
@@ -84,3 +84,22 @@ def measurement(
         "after": result.after,
     }
     return measured(check, values, PASS, reasons, conditions=runs)
+
+
+def missing(
+    checks: Iterable[str], reason: str = "", failures: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Return the measurements of an experiment that was not made.
+
+    Args:
+        checks: its figures.
+        reason: why this place can't have it.
+        failures: results of the tasks that failed while it was made. What the planner refused (its result has the
+            ``plan`` with its findings) this place can't have either; everything else leaves the figures unknown.
+    """
+    said = [" ".join(str(failure.get("msg") or "a task failed without a word").split()) for failure in failures]
+    refused = [words for words, failure in zip(said, failures) if "plan" in failure]
+    if reason or refused:
+        return [not_applicable(check, reason or refused[0]) for check in checks]
+    why = tuple(dict.fromkeys(said)) or ("it was not made, and nothing says why",)
+    return [measured(check, {"change_percent": None}, UNKNOWN, why) for check in checks]

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, moefleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The GPUs' memory while a load runs: nvidia-smi asked again and again by a transient unit, and the peak of it all.
+"""The GPUs while a load runs: nvidia-smi asked again and again by a transient unit; the peak of their memory, and the
+mean of their use.
 
 The unit outlives the connection that started it and ends by itself when its time is over, so that a run of Ansible
 which breaks off leaves nothing behind for longer. Each answer is a process of its own: nothing waits in a buffer.
@@ -21,7 +22,7 @@ from ...inspection.look import ProbeError, Runner, run_command
 UNIT = "moefleet-gpu-watch.service"
 OUTPUT = "/run/moefleet-gpu-watch.csv"
 _TIMEOUT_S = 60.0
-_QUERY = "nvidia-smi --query-gpu=timestamp,index,memory.used,memory.total --format=csv,noheader,nounits"
+_QUERY = "nvidia-smi --query-gpu=timestamp,index,memory.used,memory.total,utilization.gpu --format=csv,noheader,nounits"
 _TIME = "%Y/%m/%d %H:%M:%S.%f"
 # Without an answer for longer than this many intervals and seconds, a peak may have passed unseen.
 _GAP_INTERVALS, _GAP_S = 5, 10.0
@@ -38,13 +39,18 @@ class Peak:
 
 @dataclass(frozen=True)
 class Watched:
-    """What was seen of a host's GPUs: ``peaks`` is None where that isn't known, for ``reason``; empty without GPUs."""
+    """What was seen of a host's GPUs: ``peaks`` is None where that isn't known, for ``reason``; empty without GPUs.
+
+    ``use_percent`` is the mean over all answers and GPUs of the share of time in which a kernel ran; None where an answer
+    had none.
+    """
 
     peaks: tuple[Peak, ...] | None
     samples: int = 0
     seconds: float = 0.0
     longest_gap_s: float = 0.0
     reason: str = ""
+    use_percent: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the structure that the module hands out."""
@@ -94,7 +100,7 @@ def collect(interval_s: float, now: datetime.datetime, run: Runner = run_command
     Path(output).unlink(missing_ok=True)
     watched = read(text, interval_s, now)
     if not ran and not watched.reason:
-        return replace(watched, peaks=None, reason=f"{UNIT} ended before the load did")
+        return replace(watched, peaks=None, use_percent=None, reason=f"{UNIT} ended before the load did")
     return watched
 
 
@@ -102,11 +108,13 @@ def read(text: str, interval_s: float, now: datetime.datetime) -> Watched:
     """Read the answers of nvidia-smi, and whether they came often enough, until ``now``, to have seen the peak."""
     peaks: dict[int, Peak] = {}
     times: list[datetime.datetime] = []
+    uses: list[float | None] = []
     unread: list[str] = []
     for line in clean_lines(text):
         row = _row(line)
         if row is not None:
-            time, found = row
+            time, found, use = row
+            uses.append(use)
             before = peaks.get(found.index)
             peaks[found.index] = found if before is None or found.used_mib > before.used_mib else before
             times.append(time)
@@ -121,12 +129,15 @@ def read(text: str, interval_s: float, now: datetime.datetime) -> Watched:
     late = f"nvidia-smi gave no answer for {gap_s:.0f} s while the load ran{said}" if gap_s > limit_s else ""
     listed = None if late else tuple(peaks[index] for index in sorted(peaks))
     seconds = (moments[-1] - moments[0]).total_seconds()
-    return Watched(listed, len(moments), round(seconds, 1), round(gap_s, 1), late)
+    known = [use for use in uses if use is not None]
+    use_percent = None if late or len(known) < len(uses) else round(sum(known) / len(known), 2)
+    return Watched(listed, len(moments), round(seconds, 1), round(gap_s, 1), late, use_percent)
 
 
-def _row(line: str) -> tuple[datetime.datetime, Peak] | None:
+def _row(line: str) -> tuple[datetime.datetime, Peak, float | None] | None:
+    """The time of an answer, a GPU's memory, and its use in percent (None: it says none)."""
     cells: Sequence[str] = [cell.strip() for cell in line.split(",")]
-    if len(cells) != 4:
+    if len(cells) != 5:
         return None
     index, used, total = count(cells[1]), number(cells[2]), number(cells[3])
     try:
@@ -135,4 +146,4 @@ def _row(line: str) -> tuple[datetime.datetime, Peak] | None:
         return None
     if index is None or used is None or total is None or total <= 0:
         return None
-    return time, Peak(index, used, total)
+    return time, Peak(index, used, total), number(cells[4])

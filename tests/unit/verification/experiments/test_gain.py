@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.moefleet.serving.plugins.filter.experiment_gain import experiment_gain
+from ansible_collections.moefleet.serving.plugins.filter.experiment_missing import experiment_missing
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.experiments import gain
 
 
@@ -66,3 +67,36 @@ def test_the_same_runs_are_noise(before: list[float], after: list[float]) -> Non
     other = gain.gain(before, after)
     assert other is not None
     assert other.change_percent == pytest.approx(100 * (other.after / other.before - 1))
+
+
+FIGURES = {"eplb_throughput_gain": "output_tokens_s", "eplb_p99_gain": gain.P99}
+
+
+def test_what_a_place_can_not_have() -> None:
+    found = experiment_missing(FIGURES, "vLLM moves experts between GPUs only")
+    assert [entry["check"] for entry in found] == list(FIGURES)
+    assert {entry["not_applicable"] for entry in found} == {"vLLM moves experts between GPUs only"}
+
+
+def test_what_the_planner_refuses_is_not_to_be_had_either() -> None:
+    refused = {
+        "failed": True,
+        "plan": {"errors": ["one"]},
+        "msg": "No plan: 1 error(s).\n- engine.dbo_backend: needs one",
+    }
+    (entry,) = experiment_missing({"experiment_dbo": "output_tokens_s"}, failures=[refused])
+    assert entry["not_applicable"] == "No plan: 1 error(s). - engine.dbo_backend: needs one"
+
+
+@pytest.mark.parametrize(
+    ("failures", "reasons"),
+    [
+        ([{"msg": "node-2: the rank ended"}, {"msg": "node-2: the rank ended"}, {}], 2),
+        ([], 1),
+    ],
+)
+def test_what_failed_is_unknown(failures: list[dict[str, Any]], reasons: int) -> None:
+    (entry,) = experiment_missing({"experiment_mtp": "output_tokens_s"}, failures=failures)
+    evidence = entry["runs"][0]["evidence"]
+    assert (evidence["verdict"], evidence["values"]) == ("unknown", {"change_percent": None})
+    assert len(evidence["reasons"]) == reasons

@@ -1,4 +1,4 @@
-"""The peak of the GPUs' memory: from answers of nvidia-smi, and never where a peak can have passed unseen."""
+"""The peak of the GPUs' memory, and their use: from answers of nvidia-smi, never where a peak can have passed unseen."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def after(seconds: float) -> datetime.datetime:
     return START + datetime.timedelta(seconds=seconds)
 
 
-def rows(*used: Sequence[int], every_s: float = 1.0, first_s: float = 0.0) -> str:
-    """Answers of nvidia-smi, one for each entry, which has the MiB in use of each GPU."""
+def rows(*used: Sequence[int], every_s: float = 1.0, first_s: float = 0.0, busy: str = "50") -> str:
+    """Answers of nvidia-smi, one for each entry, which has the MiB in use of each GPU; `busy`, the share of time."""
     return "".join(
-        f"{after(first_s + every_s * place).strftime('%Y/%m/%d %H:%M:%S.%f')[:-3]}, {gpu}, {mib}, {TOTAL}\n"
+        f"{after(first_s + every_s * place).strftime('%Y/%m/%d %H:%M:%S.%f')[:-3]}, {gpu}, {mib}, {TOTAL}, {busy}\n"
         for place, entry in enumerate(used)
         for gpu, mib in enumerate(entry)
     )
@@ -43,15 +43,29 @@ def test_the_peak_of_each_gpu_is_its_own() -> None:
         (rows((800,)), 60, "no answer for 60 s"),
         (rows((800,), (900,), every_s=40), 41, "no answer for 40 s"),
         (rows((800,)) + "Unable to determine the device handle\n" + rows((800,), first_s=30), 31, "device handle"),
-        ("2026/11/27 12:00:00.000, 0, [N/A], 97871\n", 1, "[N/A]"),
-        ("27/11/2026 12:00:00, 0, 800, 97871\n", 1, "no answer"),
-        ("2026/11/27 12:00:00.000, 0, 800, 0\n", 1, "no answer"),
+        ("2026/11/27 12:00:00.000, 0, [N/A], 97871, 50\n", 1, "[N/A]"),
+        ("27/11/2026 12:00:00, 0, 800, 97871, 50\n", 1, "no answer"),
+        ("2026/11/27 12:00:00.000, 0, 800, 0, 50\n", 1, "no answer"),
     ],
 )
 def test_a_peak_that_can_have_passed_unseen_is_not_known(text: str, now_s: float, said: str) -> None:
     watched = gpu_samples.read(text, 1, after(now_s))
     assert watched.peaks is None
     assert said in watched.reason
+
+
+def test_the_use_is_the_mean_of_all_answers() -> None:
+    text = rows((800, 800), busy="80") + rows((800, 800), first_s=1, busy="41")
+    assert gpu_samples.read(text, 1, after(2)).use_percent == 60.5
+
+
+@pytest.mark.parametrize(
+    ("text", "now_s"),
+    [(rows((800,)) + rows((800,), first_s=1, busy="[N/A]"), 2), (rows((800,)), 60), ("", 1)],
+    ids=["not told", "seldom", "never"],
+)
+def test_a_use_that_is_not_told_all_the_time_is_not_known(text: str, now_s: float) -> None:
+    assert gpu_samples.read(text, 1, after(now_s)).use_percent is None
 
 
 def test_a_single_answer_that_failed_is_no_gap() -> None:

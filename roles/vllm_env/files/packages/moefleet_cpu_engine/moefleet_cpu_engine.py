@@ -12,9 +12,9 @@ vLLM loads it in every process through the entry point `vllm.general_plugins`. S
 * a later stage of a pipeline has nowhere to receive what the stage before it computed;
 * which workers share a host is reckoned from the number of its devices, and a CPU is one device.
 
-And what costs time: each rank is two processes after the first, and each of the three imports the engine anew, as does
-one more that only looks at the model's class. Here ranks are forked from the first, which has imported the engine and
-looks by itself.
+And what costs time: each rank is two processes after the first, the one busy with waiting for the other, and each of the
+three imports the engine anew, as does one more that only looks at the model's class. Here a rank of one worker is one
+process, and all are forked from the first, which has imported the engine and looks by itself.
 
 The figures that the ranks compute are vLLM's own: nothing here stands in for a kernel.
 """
@@ -158,10 +158,11 @@ def count_workers_of_a_host() -> None:
     CpuPlatform.check_and_update_config = staticmethod(check_and_count)
 
 
-def fork_processes() -> None:
-    """Fork engines and workers, where the platform sets `spawn` for its OpenMP threads: with one thread there are none.
+def spare_processes() -> None:
+    """Compute in the engine's own process where a rank has one worker, and fork processes where it has more.
 
-    The platform sets it whenever a configuration is made, so it is set back after each.
+    The platform sets an executor of several processes, and `spawn`, for its OpenMP threads: with one thread there are
+    none. It sets both whenever a configuration is made, so they are set back after each.
     """
     from vllm.platforms.cpu import CpuPlatform  # noqa: PLC0415
 
@@ -169,11 +170,14 @@ def fork_processes() -> None:
         return
     check = CpuPlatform.check_and_update_config
 
-    def check_and_fork(configuration: Any) -> None:
+    def check_and_spare(configuration: Any) -> None:
         check(configuration)
         os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+        parallel = configuration.parallel_config
+        if parallel.world_size == 1:
+            parallel.distributed_executor_backend = "uni"
 
-    CpuPlatform.check_and_update_config = staticmethod(check_and_fork)
+    CpuPlatform.check_and_update_config = staticmethod(check_and_spare)
 
 
 def look_at_classes_here() -> None:
@@ -194,5 +198,5 @@ def register() -> None:
     rotate_every_head()
     receive_from_the_stage_before()
     count_workers_of_a_host()
-    fork_processes()
+    spare_processes()
     look_at_classes_here()
