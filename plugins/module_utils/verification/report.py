@@ -189,8 +189,8 @@ def headline(report: Mapping[str, Any]) -> str:
     omitted = len(report.get("left_out") or ())
     apart += f" {omitted} {'was' if omitted == 1 else 'were'} left out on purpose." if omitted else ""
     if report["verdict"] == PASS:
-        return f"All {total} checks passed.{apart}"
+        return f"{'The one check' if total == 1 else f'All {total} checks'} passed.{apart}"
     parts = [f"{counts[FAIL]} failed"] if counts[FAIL] else []
     parts += [f"{counts[UNKNOWN]} unknown"] if counts[UNKNOWN] else []
     parts += [f"{counts[WARN]} with a warning"] if counts[WARN] else []
-    return f"{total} checks: {', '.join([*parts, f'{counts[PASS]} passed'])}.{apart}"
+    return f"{total} {'check' if total == 1 else 'checks'}: {', '.join([*parts, f'{counts[PASS]} passed'])}.{apart}"

@@ -16,6 +16,8 @@ from ..entries import measured, not_applicable
 # The figures of a run by what a gain is of: throughput is better when it grows, a latency when it shrinks.
 THROUGHPUT = "output_tokens_s"
 P99 = "itl_ms.p99"
+# Characters of a failure's begin, and of its end, that are repeated.
+_SAID = 240
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,15 @@ def missing(
         failures: results of the tasks that failed while it was made. What the planner refused (its result has the
             ``plan`` with its findings) this place can't have either; everything else leaves the figures unknown.
     """
-    said = [" ".join(str(failure.get("msg") or "a task failed without a word").split()) for failure in failures]
+    said = [_short(str(failure.get("msg") or "a task failed without a word")) for failure in failures]
     refused = [words for words, failure in zip(said, failures) if "plan" in failure]
     if reason or refused:
         return [not_applicable(check, reason or refused[0]) for check in checks]
     why = tuple(dict.fromkeys(said)) or ("it was not made, and nothing says why",)
     return [measured(check, {"change_percent": None}, UNKNOWN, why) for check in checks]
+
+
+def _short(message: str) -> str:
+    """Return a message on one line: of a long one, as a log's last lines are, the begin and the end."""
+    words = " ".join(message.split())
+    return words if len(words) <= 2 * _SAID else f"{words[:_SAID]} … {words[-_SAID:]}"

@@ -41,8 +41,8 @@ class Peak:
 class Watched:
     """What was seen of a host's GPUs: ``peaks`` is None where that isn't known, for ``reason``; empty without GPUs.
 
-    ``use_percent`` is the mean over all answers and GPUs of the share of time in which a kernel ran; None where an answer
-    had none.
+    ``use_percent`` is the mean over all answers and GPUs of the share of time in which a kernel ran; None where an
+    answer had none.
     """
 
     peaks: tuple[Peak, ...] | None

@@ -88,6 +88,15 @@ def test_what_the_planner_refuses_is_not_to_be_had_either() -> None:
     assert entry["not_applicable"] == "No plan: 1 error(s). - engine.dbo_backend: needs one"
 
 
+def test_of_a_long_message_begin_and_end_are_said() -> None:
+    message = "node-0: the unit died. Last lines of its log:\n" + "  File line\n" * 200 + "ValueError: 1 is less than 8"
+    (entry,) = experiment_missing({"experiment_mtp": "output_tokens_s"}, failures=[{"msg": message}])
+    (said,) = entry["runs"][0]["evidence"]["reasons"]
+    assert said.startswith("node-0: the unit died.")
+    assert said.endswith("ValueError: 1 is less than 8")
+    assert len(said) < 500
+
+
 @pytest.mark.parametrize(
     ("failures", "reasons"),
     [

@@ -1,4 +1,4 @@
-"""The peak of the GPUs' memory, and their use: from answers of nvidia-smi, never where a peak can have passed unseen."""
+"""The peak of the GPUs' memory, and their use: from answers of nvidia-smi, never where one can have passed unseen."""
 
 from __future__ import annotations
 

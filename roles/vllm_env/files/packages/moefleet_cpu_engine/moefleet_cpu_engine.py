@@ -12,9 +12,9 @@ vLLM loads it in every process through the entry point `vllm.general_plugins`. S
 * a later stage of a pipeline has nowhere to receive what the stage before it computed;
 * which workers share a host is reckoned from the number of its devices, and a CPU is one device.
 
-And what costs time: each rank is two processes after the first, the one busy with waiting for the other, and each of the
-three imports the engine anew, as does one more that only looks at the model's class. Here a rank of one worker is one
-process, and all are forked from the first, which has imported the engine and looks by itself.
+And what costs time: each rank is two processes after the first, the one busy with waiting for the other, and each of
+the three imports the engine anew, as does one more that only looks at the model's class. Here a rank of one worker is
+one process, and all are forked from the first, which has imported the engine and looks by itself.
 
 The figures that the ranks compute are vLLM's own: nothing here stands in for a kernel.
 """
