@@ -34,7 +34,7 @@ LAYOUTS = ("wide_ep", "replicas")
 NO_LIMIT = "no limit"
 # Mbit/s a port. The lab's ports have no rate of their own: their packets cost processor time. Its model is small, and
 # two cores compute few tokens: they are on the wire at rates that would be far too low for a real one.
-RATES_MBIT = (3.0, 1.0, 0.5, 0.2, 0.1)
+RATES_MBIT = (30.0, 10.0, 3.0, 1.0, 0.5, 0.2, 0.1)
 USERS = 8
 SETTLE_S = 8.0
 COUNTER = re.compile(r"^vllm:generation_tokens_total\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
