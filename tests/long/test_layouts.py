@@ -118,7 +118,7 @@ def test_pipelines_answer_at_the_same_address(lab: Outcome) -> None:
     assert outcome.rc == 0, outcome.explain()
     assert groups_up() == ["node-0", "node-2"]
     assert complete()
-    workers = on_host("node-3", "ps -eo args | grep -o 'VLLM::Worker_[A-Z0-9_]*' | sort").split()
+    workers = on_host("node-3", "ps -eo args | grep -o '^VLLM::Worker_[A-Z0-9_]*' | sort").split()
     assert workers == ["VLLM::Worker_PP1_TP0_EP0", "VLLM::Worker_PP1_TP1_EP1"]
     assert_verified(PIPELINES, engines=2)
 
