@@ -15,7 +15,7 @@ setup: ## Make the control environment .venv from its hash-locked requirements
 site: setup ## Plan, provision and launch on the default inventory, the lab: 4 hosts x 2 ranks
 	ansible-playbook site.yml
 
-site-32: setup ## The whole reference topology on the lab: 4 hosts x 8 ranks (19 GiB of memory)
+site-32: setup ## The whole reference topology on the lab: 4 hosts x 8 ranks (20 GiB of memory)
 	ansible-playbook site.yml -e lab_ranks_per_host=8
 
 verify: setup ## Measure and judge the running service; the report is artifacts/verify/report.html

@@ -227,11 +227,23 @@ class ActionModule(ActionBase):
             "msg": f"{error}.{tail}\n  More: journalctl -u {self.unit} on {self.board.me}",
         }
 
+    def _takes_part(self, hosts: list[str]) -> list[str]:
+        """The hosts that run this task at once.
+
+        In a rescue all hosts of the play run again, but Ansible counts only the one that failed by itself: the batch is
+        believed where it is a part of the play, as with serial, and not where other hosts than it are called failed.
+        """
+        batch: list[str] = self.task_vars.get("ansible_play_batch", hosts)
+        if set(batch) != set(self.task_vars.get("ansible_play_hosts", batch)):
+            return batch
+        everyone: list[str] = self.task_vars.get("ansible_play_hosts_all", batch)
+        return everyone
+
     def _cannot_meet(self, hosts: list[str], me: str) -> str:
         """Why the hosts of the group would wait for each other in vain; empty when they all run this task at once."""
         if me not in hosts:
             return f"{me} is not one of the hosts of the group: {', '.join(hosts)}. Is it in the plan?"
-        here = self.task_vars.get("ansible_play_batch", hosts)
+        here = self._takes_part(hosts)
         forks = int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS)
         return cannot_meet("the group starts as one", hosts, here, forks)
 

@@ -66,7 +66,8 @@ gpu:
       elements: dict
     use_percent:
       description: >-
-        The mean over all answers and GPUs of the share of time in which a kernel ran; C(null) where an answer had none.
+        The mean over all answers and GPUs of the share of time in which a kernel ran; C(null) where an answer had none,
+        where RV(gpu.peaks) are not known, and without GPUs.
       type: float
     samples:
       description: How often nvidia-smi answered.

@@ -185,7 +185,8 @@ def headline(report: Mapping[str, Any]) -> str:
     """Return the verdict in one sentence. What does not apply here, or was left out, is counted apart."""
     counts = report["counts"]
     total = sum(counts[verdict] for verdict in SEVERITY)
-    apart = f" {counts[NOT_APPLICABLE]} are not applicable here." if counts.get(NOT_APPLICABLE) else ""
+    absent = counts.get(NOT_APPLICABLE)
+    apart = f" {absent} {'is' if absent == 1 else 'are'} not applicable here." if absent else ""
     omitted = len(report.get("left_out") or ())
     apart += f" {omitted} {'was' if omitted == 1 else 'were'} left out on purpose." if omitted else ""
     if report["verdict"] == PASS:

@@ -113,6 +113,8 @@ class Group:
         self.check_mode = False
         self.arguments: dict[str, Any] = {"poll_s": 0.1, "progress_s": 0.1, "timeout_s": 20}
         self.batch = names
+        # What Ansible says of the play's hosts; in a rescue it leaves out those that another one's failure took along.
+        self.play_vars: dict[str, list[str]] = {}
         self.run_number = 0
 
     def probe(self, **named: Any) -> dict[str, Any]:
@@ -144,7 +146,8 @@ class Group:
         host = self.hosts.get(name) or next(iter(self.hosts.values()))
         action._low_level_execute_command = host.shell
         action._execute_module = self.probe
-        return action.run(task_vars={"inventory_hostname": name, "ansible_play_batch": self.batch})
+        play_vars = {"ansible_play_batch": self.batch, **self.play_vars}
+        return action.run(task_vars={"inventory_hostname": name, **play_vars})
 
     def launch(self) -> dict[str, Any]:
         """One run of the task on all hosts at once; by host, its result or the exception it ended with."""

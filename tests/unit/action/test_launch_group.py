@@ -192,6 +192,24 @@ def test_fewer_forks_than_hosts_are_refused(group: Group, monkeypatch: pytest.Mo
     assert changes(group) == {"node-0": [], "node-1": []}
 
 
+def test_in_a_rescue_all_hosts_start(group: Group) -> None:
+    """One host failed, the play's others were taken along, and all of them put things right."""
+    names = list(group.hosts)
+    group.play_vars = {
+        "ansible_play_batch": names[:1],
+        "ansible_play_hosts": names[:1],
+        "ansible_play_hosts_all": names,
+    }
+    assert not failed(group.launch())
+
+
+def test_a_batch_of_a_play_is_a_part_of_the_group(group: Group) -> None:
+    """With serial the hosts come one after the other."""
+    names = list(group.hosts)
+    group.play_vars = {"ansible_play_batch": names[:1], "ansible_play_hosts": names, "ansible_play_hosts_all": names}
+    assert "node-1 does not take part in this play" in failed(group.launch())["node-0"]
+
+
 def test_part_of_a_group_is_refused_at_once(group: Group) -> None:
     """With --limit the hosts would wait for one that never comes."""
     group.batch = ["node-0"]

@@ -67,7 +67,7 @@ def test_what_does_not_apply_does_not_count(service: Any) -> None:
     service.measurements = [measurement("rdma_latency_64b", not_applicable="no RDMA device")]
     document = service.document()
     assert (document["verdict"], document["counts"]["not applicable"]) == ("pass", 1)
-    assert report.headline(document) == (f"All {len(document['checks']) - 1} checks passed. 1 are not applicable here.")
+    assert report.headline(document) == (f"All {len(document['checks']) - 1} checks passed. 1 is not applicable here.")
 
 
 def test_measurements_are_judged_and_kept(service: Any) -> None:

@@ -44,10 +44,31 @@ def test_noise_is_called_so() -> None:
     assert said.endswith("within noise")
 
 
+def test_sides_that_overlap_are_noise() -> None:
+    """The medians are further apart than any run is from its own, and yet the best before is better than one after."""
+    _verdict, found, _said = values(loads(56, 55.1), loads(55.8, 49.6))
+    assert found["within_noise"] is True
+
+
 def test_runs_that_failed_do_not_count() -> None:
     verdict, found, said = values(loads(110, None), loads(100, 101))
     assert (verdict, found["change_percent"]) == ("unknown", None)
     assert "2 good runs before and 1 after" in said
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("gpu_use_percent", "4 runs did not count: they have no gpu_use_percent"), ("zero", "a zero of 0")],
+)
+def test_why_there_is_no_gain(path: str, said: str) -> None:
+    runs = loads(100, 101)
+    for run in runs:
+        run["evidence"]["values"]["zero"] = 0
+    (entry,) = experiment_gain(runs, runs, {"eplb_gpu_use_gain": path})
+    evidence = entry["runs"][0]["evidence"]
+    assert evidence["verdict"] == "unknown"
+    assert said in "; ".join(evidence["reasons"])
+    assert "not all completed" not in "; ".join(evidence["reasons"])
 
 
 def test_a_latency_of_a_load() -> None:
@@ -81,7 +102,7 @@ def test_what_a_place_can_not_have() -> None:
 def test_what_the_planner_refuses_is_not_to_be_had_either() -> None:
     refused = {
         "failed": True,
-        "plan": {"errors": ["one"]},
+        "plan": {"findings": [{"severity": "warning"}, {"severity": "error"}]},
         "msg": "No plan: 1 error(s).\n- engine.dbo_backend: needs one",
     }
     (entry,) = experiment_missing({"experiment_dbo": "output_tokens_s"}, failures=[refused])
@@ -102,6 +123,7 @@ def test_of_a_long_message_begin_and_end_are_said() -> None:
     [
         ([{"msg": "node-2: the rank ended"}, {"msg": "node-2: the rank ended"}, {}], 2),
         ([], 1),
+        ([{"msg": "/plans: No space left on device", "plan": {"findings": [{"severity": "warning"}]}}], 1),
     ],
 )
 def test_what_failed_is_unknown(failures: list[dict[str, Any]], reasons: int) -> None:

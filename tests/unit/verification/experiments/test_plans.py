@@ -11,29 +11,30 @@ import yaml
 from ansible_collections.moefleet.serving.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.moefleet.serving.plugins.module_utils.verification.catalogue.all import ACCEPTANCES
 
-VARIABLES = Path(__file__).resolve().parents[4] / "roles" / "verify" / "vars" / "experiments.yml"
+ROOT = Path(__file__).resolve().parents[4]
+VARIABLES = ROOT / "roles" / "verify" / "vars" / "experiments.yml"
 EXPERIMENTS: dict[str, Any] = yaml.safe_load(VARIABLES.read_text(encoding="utf-8"))["_verify_experiments"]
+CLUSTER = yaml.safe_load((ROOT / "inventory/h20/group_vars/all/cluster.yml").read_text(encoding="utf-8"))
 SIDES = ("before", "after")
-PARALLEL = {"data": 32, "redundant_experts": 32}
-ENGINE = {"version": "0.19.1", "gpu_memory_utilization": 0.9, "max_model_len": 32768, "kv_cache_dtype": "auto"}
 # On a fabric without DeepEP.
 REFUSED = {("dbo", "after"): {"engine.dbo_backend"}}
 
 
 def planned(change: dict[str, Any]) -> Any:
-    """The plan with a change, as the role combines it; what the inventory gives is a number here."""
-    engine = {**ENGINE, **change.get("engine", {})}
-    if "max_num_batched_tokens" in engine:
-        assert "verify_experiment_chunk_tokens" in engine["max_num_batched_tokens"]
+    """The reference inventory's plan with a change, as the role combines it; what the user gives is a number here."""
+    base, given = CLUSTER["plan_engine"], change.get("engine", {})
+    engine = {**base, **given, "arguments": {**base.get("arguments", {}), **given.get("arguments", {})}}
+    if "max_num_batched_tokens" in given:
+        assert "verify_experiment_chunk_tokens" in given["max_num_batched_tokens"]
         engine["max_num_batched_tokens"] = 16384
     hosts = [{"name": f"node-{i}", "data_address": f"192.168.1.{10 + i}", "data_interface": "eth1"} for i in range(4)]
     return make_plan(
         {
             "cluster": {"hosts": hosts, "gpus_per_host": 8, "gpu": "H20-96G", "nic_gbit_s": 25},
-            "model": "deepseek-v3",
-            "parallel": {**PARALLEL, **change.get("parallel", {})},
+            "model": CLUSTER["plan_model"],
+            "parallel": {**CLUSTER["plan_parallel"], **change.get("parallel", {})},
             "engine": engine,
-            "workload": {"sessions": 200, "input_tokens": 512},
+            "workload": CLUSTER["plan_workload"],
             "search": {"enabled": False},
         }
     )
