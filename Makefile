@@ -53,7 +53,7 @@ compat: setup ## The playbooks on every ansible-core this machine's Pythons run
 integration: setup ## site.yml and verify.yml on the lab, through ansible-runner
 	pytest tests/integration
 
-long: setup ## What CI has no time for: layouts switched on the lab, a group killed, the lab from a bundle (half an hour)
+long: setup ## What CI has no time for: layouts switched on the lab, a group killed, an experiment, the lab from a bundle (half an hour)
 	pytest tests/long
 
 molecule: setup ## Every role's scenario: converge, idempotence, testinfra

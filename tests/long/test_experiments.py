@@ -34,6 +34,19 @@ def test_an_experiment_is_measured_and_put_back(lab: Outcome) -> None:
     assert {host: number for host, number in again.changed.items() if number} == {}, again.explain()
 
 
+def test_one_that_can_not_be_planned_is_put_back_too(lab: Outcome) -> None:
+    """The planner refuses it once for all hosts, and all of them go on."""
+    before = main_pids()
+    short = {"verify_experiment_s": 5, "verify_experiment_repeats": 1}
+    asked = {"verify_experiments": ["chunk_size"], "verify_experiment_chunk_tokens": 0, **short}
+    outcome = play("playbooks/experiments.yml", "--tags", "experiments", variables=asked)
+    assert outcome.rc == 0, outcome.explain()
+    (found,) = json.loads((ROOT / "artifacts/experiments/measurements.json").read_text(encoding="utf-8"))
+    assert "max_num_batched_tokens" in found["not_applicable"]
+    assert "The ranks of all hosts, as one" in outcome.output
+    assert main_pids() == before
+
+
 def test_without_its_tag_nothing_happens(lab: Outcome) -> None:
     before = main_pids()
     outcome = play("playbooks/experiments.yml")
