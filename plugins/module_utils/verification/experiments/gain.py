@@ -54,12 +54,11 @@ def figures(loads: Sequence[Mapping[str, Any]], path: str) -> list[float]:
     """Return a figure of every run whose requests were all completed; ``path`` is dotted."""
     found: list[float] = []
     for load in loads:
-        evidence = load.get("evidence") or {}
-        value: Any = evidence.get("values") or {}
+        value: Any = (load.get("evidence") or {}).get("values") or {}
         for name in path.split("."):
             value = value.get(name) if isinstance(value, Mapping) else None
         figure = number(value)
-        if evidence.get("verdict") == PASS and figure is not None:
+        if _passed(load) and figure is not None:
             found.append(figure)
     return found
 
@@ -72,8 +71,8 @@ def measurement(
     result = gain(*sides)
     runs = {"before": list(sides[0]), "after": list(sides[1]), "figure": path, "change": change}
     loads = [*before, *after]
-    good = [load for load in loads if (load.get("evidence") or {}).get("verdict") == PASS]
-    lost, silent = len(loads) - len(good), len(good) - len(sides[0]) - len(sides[1])
+    good = sum(_passed(load) for load in loads)
+    lost, silent = len(loads) - good, good - len(sides[0]) - len(sides[1])
     uncounted = [f"{lost} runs did not count: their requests were not all completed"] if lost else []
     uncounted += [f"{silent} runs did not count: they have no {path}"] if silent else []
     if result is None or min(map(len, sides)) < 2:
@@ -114,6 +113,11 @@ def missing(
         return [not_applicable(check, reason or refused[0]) for check in checks]
     why = tuple(dict.fromkeys(said)) or ("it was not made, and nothing says why",)
     return [measured(check, {"change_percent": None}, UNKNOWN, why) for check in checks]
+
+
+def _passed(load: Mapping[str, Any]) -> bool:
+    """Whether all requests of a run were completed."""
+    return (load.get("evidence") or {}).get("verdict") == PASS
 
 
 def _refused(failure: Mapping[str, Any]) -> bool:
